@@ -1,0 +1,162 @@
+"""What several processes of one Hub must agree on: one frozen value, written once, carried as JSON.
+
+``configure.notebooks`` makes it; the spawner has it in-process; each service reads it from the variable
+NOTEBOOKS_SETTINGS. A secret stands there as ``env:NAME`` or ``file:PATH`` and is read with ``secret``
+only where it is used. What concerns the Hub alone is an ordinary trait and not here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError
+
+VARIABLE = "NOTEBOOKS_SETTINGS"
+
+#: Patterns (gitignore syntax) of what is never saved, whatever .notebookignore says.
+NEVER_SAVED: tuple[str, ...] = (
+    "/.local/share/jupyter/runtime/",
+    "/.cache/",
+    "/.npm/_cacache/",
+    "/.local/share/Trash/",
+    "/lost+found/",
+    ".ipynb_checkpoints/",
+    "__pycache__/",
+    ".nfs*",
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One Hub's settings.
+
+    ledger: SQLAlchemy URL of our own database, or a secret reference to one.
+    store: root of the object storage, ``file:///…`` or ``s3://bucket/prefix``.
+    store_options: for s3: ``endpoint_url``, ``region``, ``key``, ``secret`` (secret references), ``addressing``.
+    profiles: path of profiles.yaml.
+    agents_url: services/agents as Hub and services reach it. notebook_service_url: as a notebook reaches it
+    (empty: the same). agents_api_token: secret reference, services/agents' own token at the Hub.
+    signing_key: secret reference to the key with which the directory store's URLs are signed.
+    """
+
+    ledger: str
+    store: str
+    profiles: str
+    agents_url: str
+    agents_api_token: str
+    signing_key: str
+    store_options: Mapping[str, str] = field(default_factory=dict)
+    notebook_service_url: str = ""
+    users: str = "everyone"
+    hub_admins: bool = True
+    contact: str = "your administrator"
+    currency: str = "€"
+    time_zone: str = "UTC"
+    save_interval_seconds: float = 300.0
+    save_timeout_seconds: float = 3600.0
+    no_progress_seconds: float = 120.0
+    startup_script_seconds: float = 120.0
+    heartbeat_seconds: float = 30.0
+    heartbeat_soon_seconds: float = 3.0
+    lease_seconds: float = 120.0
+    trash_days: int = 30
+    workspace_limit_bytes: int = 20 * 10**9
+    never_saved: tuple[str, ...] = NEVER_SAVED
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "store_options", dict(self.store_options))
+        object.__setattr__(self, "never_saved", tuple(self.never_saved))
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            if item.name.endswith("_seconds") and not (isinstance(value, int | float) and value > 0):
+                raise ConfigError(f"{value!r} is not a number of seconds above 0", field=item.name)
+        if self.users != "everyone" and not self.users.startswith("group:"):
+            raise ConfigError(
+                f"{self.users!r} says nothing about users",
+                next=["Write 'everyone' or 'group:NAME'"],
+                field="users",
+            )
+        if not self.store.startswith(("file:///", "s3://")):
+            raise ConfigError(
+                f"{self.store!r} is not the address of a store",
+                next=["Write file:///an/absolute/path or s3://bucket/prefix"],
+                field="store",
+            )
+
+    @property
+    def reachable_url(self) -> str:
+        """services/agents as a notebook reaches it."""
+        return self.notebook_service_url or self.agents_url
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Settings:
+        """Raises ConfigError for text that is no settings, naming the field."""
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise ConfigError("The settings are not JSON", str(error), field=VARIABLE) from None
+        return cls.of(values)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Settings:
+        known = {item.name: item for item in dataclasses.fields(cls)}
+        for name in values:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                raise ConfigError(
+                    "There is no such setting",
+                    next=[f"Did you mean {near[0]}?"] if near else [],
+                    field=name,
+                )
+        missing = [
+            name
+            for name, item in known.items()
+            if name not in values
+            and item.default is dataclasses.MISSING
+            and item.default_factory is dataclasses.MISSING
+        ]
+        if missing:
+            raise ConfigError("This setting is missing", field=missing[0])
+        return cls(**values)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        text = environment.get(VARIABLE)
+        if not text:
+            raise ConfigError(
+                "No settings were given",
+                "Services are started by the Hub or by `jupyterhub-notebooks up`, which set this variable",
+                field=VARIABLE,
+            )
+        return cls.from_json(text)
+
+
+def secret(reference: str, environment: Mapping[str, str] = os.environ) -> str:
+    """The secret that ``env:NAME`` or ``file:PATH`` names; any other text is the value itself.
+
+    Raises ConfigError that names the reference, never the value.
+    """
+    if reference.startswith("env:"):
+        value = environment.get(reference[4:])
+        if not value:
+            raise ConfigError("This variable is not set", field=reference)
+        return value
+    if reference.startswith("file:") and not reference.startswith("file://"):
+        try:
+            value = Path(reference[5:]).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError("This file cannot be read", error.strerror or str(error), field=reference) from None
+        if not value:
+            raise ConfigError("This file is empty", field=reference)
+        return value
+    return reference
