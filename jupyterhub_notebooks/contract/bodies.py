@@ -105,7 +105,9 @@ class HelloAnswer(Body):
 class Heartbeat(Body):
     """POST v1/heartbeat, up. sequence grows by one a heartbeat; an older one than the last is ignored.
 
-    made_anew: sentences about what the agent had to make again in the workspace (row 8 of the product).
+    made_anew: sentences about what the agent had to make again in the workspace. warnings: what the user
+    must know though the session runs (a startup script that ended with an error). done_orders: ids of
+    orders that were carried out since the last heartbeat that was answered.
     """
 
     sequence: int
@@ -118,6 +120,7 @@ class Heartbeat(Body):
     ended: Ended | None = None
     made_anew: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    done_orders: tuple[str, ...] = ()
     size_bytes: int | None = None
 
 

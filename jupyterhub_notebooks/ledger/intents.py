@@ -1,0 +1,92 @@
+"""Who asked for a stop or a save, why, and on what evidence. Orders to agents are the open ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from ..names import new_id
+from . import audit
+from .database import Ledger
+from .rows import Intent, made
+from .tables import intents
+
+#: What an agent may be ordered to do; ``stop`` is for the Hub's side alone.
+DO = ("stop", "save", "checkpoint", "finish", "report")
+
+
+def ask(
+    ledger: Ledger,
+    session: str,
+    do: str,
+    cause: str,
+    actor: str | None,
+    now: datetime,
+    evidence: Mapping[str, Any] | None = None,
+) -> Intent:
+    """Writes an intent before anything is done about it."""
+    id = new_id(now, os.urandom)
+    with ledger.write() as connection:
+        connection.execute(
+            insert(intents).values(
+                id=id,
+                session=session,
+                do=do,
+                cause=cause,
+                actor=actor,
+                evidence=dict(evidence or {}),
+                asked_at=now,
+            )
+        )
+        audit.add(connection, now, actor, [session, id], f"session.{do}", cause, evidence or {})
+        return made(Intent, connection.execute(select(intents).where(intents.c.id == id)).one())
+
+
+def open_of(ledger: Ledger, session: str, do: str | None = None) -> list[Intent]:
+    """What is asked of a session and not done, oldest first."""
+    query = select(intents).where(intents.c.session == session, intents.c.done_at.is_(None))
+    if do is not None:
+        query = query.where(intents.c.do == do)
+    with ledger.read() as connection:
+        return [made(Intent, row) for row in connection.execute(query.order_by(intents.c.id))]
+
+
+def open_everywhere(ledger: Ledger) -> list[Intent]:
+    """All open intents, oldest first."""
+    query = select(intents).where(intents.c.done_at.is_(None)).order_by(intents.c.id)
+    with ledger.read() as connection:
+        return [made(Intent, row) for row in connection.execute(query)]
+
+
+def last_stop(ledger: Ledger, session: str) -> Intent | None:
+    """The newest stop or finish asked of a session, done or not."""
+    query = (
+        select(intents)
+        .where(intents.c.session == session, intents.c.do.in_(("stop", "finish")))
+        .order_by(intents.c.id.desc())
+    )
+    with ledger.read() as connection:
+        row = connection.execute(query.limit(1)).first()
+    return made(Intent, row) if row is not None else None
+
+
+def done(ledger: Ledger, id: str, now: datetime) -> None:
+    """It was carried out; the first time stays."""
+    with ledger.write() as connection:
+        connection.execute(
+            update(intents).where(intents.c.id == id, intents.c.done_at.is_(None)).values(done_at=now)
+        )
+
+
+def done_all(ledger: Ledger, session: str, now: datetime) -> None:
+    """The session is over: nothing is asked of it any more."""
+    with ledger.write() as connection:
+        connection.execute(
+            update(intents)
+            .where(intents.c.session == session, intents.c.done_at.is_(None))
+            .values(done_at=now)
+        )

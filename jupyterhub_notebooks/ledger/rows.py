@@ -1,0 +1,128 @@
+"""Rows of the ledger as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Row
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class User:
+    id: str
+    hub_name: str
+    hub_created: str
+    last_seen: datetime | None
+    gone_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Notebook:
+    id: str
+    user: str
+    server_name: str
+    title: str
+    project: str
+    profile: str
+    options: Mapping[str, Any]
+    workspace: str
+    created_at: datetime
+    trashed_at: datetime | None
+    trashed_by: str | None
+    emptied_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Workspace:
+    id: str
+    notebook: str
+    store: str
+    unsaved_on: str | None
+    unsaved_files: int
+    unsaved_bytes: int
+    limit_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run. Open while closed_at is None; its token works that long."""
+
+    id: str
+    notebook: str
+    workspace: str
+    user: str
+    kind: str
+    profile: str
+    profile_version: str
+    launch: Mapping[str, Any]
+    image_digest: str | None
+    volume: str | None
+    asked_at: datetime
+    allocated_at: datetime | None
+    ready_at: datetime | None
+    stop_asked_at: datetime | None
+    ended_at: datetime | None
+    closed_at: datetime | None
+    heard_at: datetime | None
+    phase: str
+    done_bytes: int
+    total_bytes: int
+    done_files: int
+    total_files: int
+    pending_files: int
+    pending_bytes: int
+    save_error: str | None
+    made_anew: list[str] | None
+    warnings: list[str] | None
+    verdict: str | None
+    cause: str | None
+    detail: str | None
+    actor: str | None
+
+
+@dataclass(frozen=True)
+class Intent:
+    id: str
+    session: str
+    do: str
+    cause: str
+    actor: str | None
+    evidence: Mapping[str, Any]
+    asked_at: datetime
+    done_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    workspace: str
+    number: int
+    kind: str
+    state: str
+    session: str
+    sha256: str
+    at: datetime
+    size_bytes: int
+    files: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True)
+class NotebookView:
+    """A notebook with its workspace, its present or last session and its newest save."""
+
+    notebook: Notebook
+    owner: User
+    workspace: Workspace
+    session: Session | None
+    head: Snapshot | None
+
+
+def made(kind: type[R], row: Row[Any]) -> R:
+    """The dataclass of a row that has at least its columns."""
+    values = row._mapping
+    return kind(**{item.name: values[item.name] for item in fields(kind)})  # type: ignore[arg-type]

@@ -1,0 +1,279 @@
+"""Runs of notebooks: their times, where they are, why they ended.
+
+A session is open until ``close``: its token works that long, and only one session of a notebook is open
+at a time. What the agent reports comes in through ``report``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+
+from ..errors import Conflict, NotFound
+from ..names import is_id
+from . import audit
+from .database import Ledger
+from .rows import Session, made
+from .tables import leases, notebooks, session_log, sessions, users, workspaces
+
+LOG_LINES = 20_000
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is new about a session, from heartbeats: columns of the table by their names."""
+
+    session: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def begin(
+    ledger: Ledger,
+    id: str,
+    notebook: str,
+    launch: Mapping[str, Any],
+    token_hash: str,
+    now: datetime,
+    *,
+    kind: str = "work",
+    volume: str | None = None,
+    actor: str | None = None,
+) -> Session:
+    """The row of a new session, written before anything else of a start. Raises Conflict while one is open.
+
+    launch: what it starts with; its ``profile`` and ``version`` stand in columns of their own.
+    """
+    with ledger.write() as connection:
+        row = connection.execute(select(notebooks).where(notebooks.c.id == notebook)).one()
+        open_one = connection.execute(
+            select(sessions.c.id).where(sessions.c.notebook == notebook, sessions.c.closed_at.is_(None))
+        ).first()
+        if open_one is not None:
+            raise Conflict(
+                f"{row.title} is still being saved or runs elsewhere",
+                "Only one session may write a workspace.",
+                ["Wait until it has ended, then start again"],
+            )
+        connection.execute(
+            insert(sessions).values(
+                id=id,
+                notebook=notebook,
+                workspace=row.workspace,
+                user=row.user,
+                kind=kind,
+                profile=str(launch.get("profile", "")),
+                profile_version=str(launch.get("version", "")),
+                launch=dict(launch),
+                token_hash=token_hash,
+                volume=volume,
+                asked_at=now,
+                actor=actor or row.user,
+            )
+        )
+        evidence = {"profile": launch.get("profile", ""), "kind": kind}
+        audit.add(connection, now, actor or row.user, [id, notebook], "session.started", "asked", evidence)
+        return made(Session, connection.execute(select(sessions).where(sessions.c.id == id)).one())
+
+
+def get(ledger: Ledger, id: str) -> Session:
+    """Raises NotFound."""
+    with ledger.read() as connection:
+        row = connection.execute(select(sessions).where(sessions.c.id == id)).first()
+    if row is None:
+        raise NotFound("There is no such session", field="session")
+    return made(Session, row)
+
+
+def by_token(ledger: Ledger, token_hash: str) -> Session | None:
+    """The open session of that token; None for an unknown token and for a closed session."""
+    with ledger.read() as connection:
+        row = connection.execute(
+            select(sessions).where(sessions.c.token_hash == token_hash, sessions.c.closed_at.is_(None))
+        ).first()
+    return made(Session, row) if row is not None else None
+
+
+def of_notebook(ledger: Ledger, notebook: str, limit: int = 50) -> list[Session]:
+    """Newest first."""
+    query = select(sessions).where(sessions.c.notebook == notebook).order_by(sessions.c.id.desc())
+    with ledger.read() as connection:
+        return [made(Session, row) for row in connection.execute(query.limit(limit))]
+
+
+def open_of_notebook(ledger: Ledger, notebook: str) -> Session | None:
+    """The one session of a notebook that is not closed."""
+    with ledger.read() as connection:
+        row = connection.execute(
+            select(sessions).where(sessions.c.notebook == notebook, sessions.c.closed_at.is_(None))
+        ).first()
+    return made(Session, row) if row is not None else None
+
+
+def every(ledger: Ledger, *, only_open: bool = False, limit: int = 200) -> list[Session]:
+    """Of all users, newest first."""
+    query = select(sessions).order_by(sessions.c.id.desc()).limit(limit)
+    if only_open:
+        query = query.where(sessions.c.closed_at.is_(None))
+    with ledger.read() as connection:
+        return [made(Session, row) for row in connection.execute(query)]
+
+
+def resolve(ledger: Ledger, text: str) -> Session:
+    """The session that a person means: an id, its unambiguous end, or ``[USER/]NOTEBOOK`` (its newest)."""
+    with ledger.read() as connection:
+        if is_id(text):
+            found = connection.execute(select(sessions).where(sessions.c.id == text)).all()
+        else:
+            owner, _, name = text.rpartition("/")
+            named = (
+                select(sessions)
+                .join(notebooks, notebooks.c.id == sessions.c.notebook)
+                .join(users, users.c.id == notebooks.c.user)
+                .where(
+                    (notebooks.c.server_name == ("" if name == "-" else name))
+                    | (func.lower(notebooks.c.title) == name.lower()),
+                    notebooks.c.emptied_at.is_(None),
+                )
+                .order_by(sessions.c.id.desc())
+            )
+            if owner:
+                named = named.where(users.c.hub_name == owner)
+            rows = connection.execute(named).all()
+            if len({row.notebook for row in rows}) > 1:
+                raise Conflict(
+                    f"More than one notebook is called {name}", next=["Write USER/NOTEBOOK"], field="session"
+                )
+            found = rows[:1]
+            if not found and len(text) >= 4:
+                found = connection.execute(
+                    select(sessions).where(sessions.c.id.endswith(text, autoescape=True)).limit(2)
+                ).all()
+    if len(found) != 1:
+        raise (
+            NotFound(f"No session or notebook is called {text}", next=["See: session list"], field="session")
+            if not found
+            else Conflict(
+                f"More than one session ends with {text}", next=["Write more of it"], field="session"
+            )
+        )
+    return made(Session, found[0])
+
+
+def report(ledger: Ledger, reports: Iterable[Report]) -> None:
+    """Writes what heartbeats brought, all in one transaction; a closed session takes nothing any more."""
+    with ledger.write() as connection:
+        for one in reports:
+            connection.execute(
+                update(sessions)
+                .where(sessions.c.id == one.session, sessions.c.closed_at.is_(None))
+                .values(**one.values)
+            )
+
+
+def allocated(ledger: Ledger, id: str, now: datetime) -> None:
+    """The backend has the machine for it."""
+    report(ledger, [Report(id, {"allocated_at": now})])
+
+
+def ready(ledger: Ledger, id: str, now: datetime) -> None:
+    """The server answers: the user can work."""
+    report(ledger, [Report(id, {"ready_at": now})])
+
+
+def stop_asked(ledger: Ledger, id: str, now: datetime) -> None:
+    """A stop began; the first time stays."""
+    with ledger.write() as connection:
+        connection.execute(
+            update(sessions)
+            .where(sessions.c.id == id, sessions.c.stop_asked_at.is_(None))
+            .values(stop_asked_at=now)
+        )
+
+
+def ended(ledger: Ledger, id: str, now: datetime, cause: str = "", detail: str = "") -> None:
+    """The server is gone (the last save may still run). The first time and cause stay."""
+    with ledger.write() as connection:
+        row = connection.execute(select(sessions).where(sessions.c.id == id)).first()
+        if row is None:
+            return
+        values: dict[str, Any] = {}
+        if row.ended_at is None:
+            values["ended_at"] = now
+        if cause and not row.cause:
+            values |= {"cause": cause, "detail": detail or None}
+        if values:
+            connection.execute(update(sessions).where(sessions.c.id == id).values(**values))
+
+
+def close(
+    ledger: Ledger,
+    id: str,
+    now: datetime,
+    cause: str,
+    detail: str = "",
+    *,
+    actor: str | None = None,
+    pending_files: int = 0,
+    pending_bytes: int = 0,
+) -> bool:
+    """The session is over: its token is dead, its lease free. Whether this call closed it.
+
+    pending_files above 0: files on its volume are newer than the newest snapshot, ``unsaved_on`` is set.
+    """
+    with ledger.write() as connection:
+        row = connection.execute(select(sessions).where(sessions.c.id == id)).first()
+        if row is None or row.closed_at is not None:
+            return False
+        values: dict[str, Any] = {
+            "closed_at": now,
+            "ended_at": row.ended_at or now,
+            "cause": row.cause or cause,
+            "detail": row.detail or detail or None,
+            "phase": "ended",
+            "pending_files": pending_files,
+            "pending_bytes": pending_bytes,
+        }
+        connection.execute(update(sessions).where(sessions.c.id == id).values(**values))
+        connection.execute(update(leases).where(leases.c.session == id).values(session=None, ends_at=now))
+        if pending_files:
+            connection.execute(
+                update(workspaces)
+                .where(workspaces.c.id == row.workspace)
+                .values(unsaved_on=row.volume or "", unsaved_files=pending_files, unsaved_bytes=pending_bytes)
+            )
+        evidence = {"detail": values["detail"], "pending_files": pending_files}
+        audit.add(connection, now, actor, [id, row.notebook], "session.ended", values["cause"], evidence)
+    return True
+
+
+def add_log(ledger: Ledger, id: str, first: int, lines: Iterable[str], now: datetime) -> None:
+    """Lines of a session's log, numbered from first; a line that is there already stays as it was."""
+    with ledger.write() as connection:
+        there = set(
+            connection.execute(
+                select(session_log.c.number).where(session_log.c.session == id, session_log.c.number >= first)
+            ).scalars()
+        )
+        fresh: list[dict[str, Any]] = [
+            {"session": id, "number": number, "at": now, "line": line[:4000]}
+            for number, line in enumerate(lines, first)
+            if number not in there
+        ]
+        if fresh:
+            connection.execute(insert(session_log), fresh)
+            too_old = fresh[-1]["number"] - LOG_LINES
+            connection.execute(
+                delete(session_log).where(session_log.c.session == id, session_log.c.number < too_old)
+            )
+
+
+def log(ledger: Ledger, id: str, last: int = 200) -> list[tuple[datetime, str]]:
+    """The last lines of a session's log, oldest first."""
+    query = select(session_log).where(session_log.c.session == id).order_by(session_log.c.number.desc())
+    with ledger.read() as connection:
+        rows = connection.execute(query.limit(last)).all()
+    return [(row.at, row.line) for row in reversed(rows)]

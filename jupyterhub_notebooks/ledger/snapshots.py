@@ -1,0 +1,137 @@
+"""The index of what was saved. The object in the store is the commit, the row its index.
+
+``reserve`` checks session, lease and number under the workspace's row lock; then the service writes the
+object; then ``settle`` marks the row. A reserved row whose outcome is unknown is settled by reading the
+object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, func, insert, select, update
+
+from ..errors import Conflict, Denied
+from . import audit
+from .database import Ledger, now_of
+from .rows import Snapshot, made
+from .tables import leases, sessions, snapshots, workspaces
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a commit says of its snapshot; sha256 is of the object's bytes, sizes are bytes."""
+
+    kind: str
+    sha256: str
+    size_bytes: int
+    files: int
+    stored_bytes: int
+
+
+def reserve(
+    ledger: Ledger, session: str, workspace: str, number: int, lease: int, facts: Facts, now: datetime
+) -> Snapshot:
+    """The reserved row, or the committed one where this very commit arrived before.
+
+    Raises Denied where the session is closed, Conflict where the lease is lost or the number is not next.
+    """
+    with ledger.write() as connection:
+        connection.execute(select(workspaces.c.id).where(workspaces.c.id == workspace).with_for_update())
+        open_one = connection.execute(
+            select(sessions.c.id).where(
+                sessions.c.id == session,
+                sessions.c.workspace == workspace,
+                sessions.c.closed_at.is_(None),
+            )
+        ).first()
+        if open_one is None:
+            raise Denied("The session is over", "Its token writes nothing any more.")
+        held = connection.execute(select(leases).where(leases.c.workspace == workspace)).first()
+        if (
+            held is None
+            or held.session != session
+            or held.number != lease
+            or held.ends_at < now_of(connection)
+        ):
+            raise Conflict(
+                "Another session writes this workspace now",
+                "The files stay on the volume and can become a recovery snapshot.",
+                field="lease",
+            )
+        there = connection.execute(
+            select(snapshots).where(snapshots.c.workspace == workspace, snapshots.c.number == number)
+        ).first()
+        if there is not None and there.session == session and there.sha256 == facts.sha256:
+            return made(Snapshot, there)
+        last = connection.execute(
+            select(func.max(snapshots.c.number)).where(snapshots.c.workspace == workspace)
+        ).scalar()
+        if number != (last or 0) + 1:
+            raise Conflict(f"The next snapshot is {(last or 0) + 1}, not {number}", field="number")
+        connection.execute(
+            insert(snapshots).values(
+                workspace=workspace,
+                number=number,
+                kind=facts.kind,
+                state="reserved",
+                session=session,
+                sha256=facts.sha256,
+                at=now,
+                size_bytes=facts.size_bytes,
+                files=facts.files,
+                stored_bytes=facts.stored_bytes,
+            )
+        )
+        return made(
+            Snapshot,
+            connection.execute(
+                select(snapshots).where(snapshots.c.workspace == workspace, snapshots.c.number == number)
+            ).one(),
+        )
+
+
+def settle(ledger: Ledger, workspace: str, number: int, committed: bool, now: datetime) -> None:
+    """The object is there (committed, and nothing is unsaved any more) or certainly is not (the row goes)."""
+    here = (snapshots.c.workspace == workspace) & (snapshots.c.number == number)
+    with ledger.write() as connection:
+        row = connection.execute(select(snapshots).where(here)).first()
+        if row is None or row.state == "committed":
+            return
+        if not committed:
+            connection.execute(delete(snapshots).where(here))
+            return
+        connection.execute(update(snapshots).where(here).values(state="committed"))
+        if row.kind == "save":
+            connection.execute(
+                update(workspaces)
+                .where(workspaces.c.id == workspace)
+                .values(unsaved_on=None, unsaved_files=0, unsaved_bytes=0)
+            )
+        evidence = {"number": number, "size_bytes": row.size_bytes, "files": row.files}
+        audit.add(connection, now, None, [workspace, row.session], "snapshot.committed", row.kind, evidence)
+
+
+def of_workspace(ledger: Ledger, workspace: str, *, committed: bool = True) -> list[Snapshot]:
+    """Newest first; with committed=False also the reserved ones."""
+    query = select(snapshots).where(snapshots.c.workspace == workspace)
+    if committed:
+        query = query.where(snapshots.c.state == "committed")
+    with ledger.read() as connection:
+        rows = connection.execute(query.order_by(snapshots.c.number.desc()))
+        return [made(Snapshot, row) for row in rows]
+
+
+def head(ledger: Ledger, workspace: str) -> Snapshot | None:
+    """The newest of kind save."""
+    return next((row for row in of_workspace(ledger, workspace) if row.kind == "save"), None)
+
+
+def next_number(ledger: Ledger, workspace: str) -> int:
+    """One more than the highest number, reserved ones included."""
+    with ledger.read() as connection:
+        last = connection.execute(
+            select(func.max(snapshots.c.number)).where(snapshots.c.workspace == workspace)
+        ).scalar()
+    return (last or 0) + 1

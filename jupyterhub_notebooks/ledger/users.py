@@ -1,0 +1,83 @@
+"""Whose is it: a Hub user is ours when name and creation time agree."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, insert, select, update
+
+from ..errors import NotFound
+from ..names import new_id
+from . import audit
+from .database import Ledger
+from .rows import User, made
+from .tables import notebooks as notebooks_table
+from .tables import users
+
+
+def seen(ledger: Ledger, hub_name: str, hub_created: str, now: datetime) -> User:
+    """The user of this Hub name and creation time, made at the first sight.
+
+    The Hub reuses names and numbers: a name with another creation time is a new person. The old one is
+    marked gone and their notebooks go to the trash, for an administrator to hand on.
+    """
+    with ledger.read() as connection:
+        row = connection.execute(_same(hub_name, hub_created)).first()
+    if row is not None and row.last_seen and (now - row.last_seen).total_seconds() < 60:
+        return made(User, row)
+    with ledger.write() as connection:
+        row = connection.execute(_same(hub_name, hub_created)).first()
+        if row is not None:
+            connection.execute(update(users).where(users.c.id == row.id).values(last_seen=now))
+            return made(User, row)
+        old = connection.execute(
+            select(users).where(users.c.hub_name == hub_name, users.c.gone_at.is_(None))
+        ).all()
+        id = new_id(now, os.urandom)
+        for gone in old:
+            connection.execute(update(users).where(users.c.id == gone.id).values(gone_at=now))
+            connection.execute(
+                update(notebooks_table)
+                .where(notebooks_table.c.user == gone.id, notebooks_table.c.trashed_at.is_(None))
+                .values(trashed_at=now)
+            )
+            audit.add(connection, now, None, [gone.id], "user.gone", "created_anew", {"successor": id})
+        connection.execute(
+            insert(users).values(id=id, hub_name=hub_name, hub_created=hub_created, last_seen=now)
+        )
+        audit.add(connection, now, id, [id], "user.seen", "first", {})
+        return made(User, connection.execute(select(users).where(users.c.id == id)).one())
+
+
+def renamed(ledger: Ledger, old_name: str, new_name: str, hub_created: str) -> None:
+    """The Hub renamed a user: the name changes, the id stays."""
+    with ledger.write() as connection:
+        connection.execute(
+            update(users)
+            .where(users.c.hub_name == old_name, users.c.hub_created == hub_created)
+            .values(hub_name=new_name)
+        )
+
+
+def get(ledger: Ledger, id: str) -> User:
+    """Raises NotFound."""
+    with ledger.read() as connection:
+        row = connection.execute(select(users).where(users.c.id == id)).first()
+    if row is None:
+        raise NotFound("There is no such user", field="user")
+    return made(User, row)
+
+
+def by_name(ledger: Ledger, hub_name: str) -> User | None:
+    """The present user of that Hub name, None where we never saw one."""
+    with ledger.read() as connection:
+        row = connection.execute(
+            select(users).where(users.c.hub_name == hub_name, users.c.gone_at.is_(None))
+        ).first()
+    return made(User, row) if row is not None else None
+
+
+def _same(hub_name: str, hub_created: str) -> Select[Any]:
+    return select(users).where(users.c.hub_name == hub_name, users.c.hub_created == hub_created)
