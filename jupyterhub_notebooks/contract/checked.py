@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -86,6 +87,8 @@ def _checked(kind: Any, value: Any, where: str) -> Any:
 def _scalar(kind: type, value: Any, where: str) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if kind is float and isinstance(value, float) and not math.isfinite(value):
+        raise Unchecked("This must be a number that is finite", field=where)
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
         raise Unchecked(f"This must be {_WORDS.get(kind, kind.__name__)}", field=where)
     return value

@@ -1,0 +1,118 @@
+"""``session``: what ran, who stopped it and why, and what it said."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ..clock import SYSTEM_CLOCK, to_text
+from ..names import address_part, short
+from ..units import show_ago, show_duration
+from .where import ledger_options, opened
+
+
+@click.group()
+def session() -> None:
+    """Runs of notebooks. A SESSION is an id, its end, or [USER/]NOTEBOOK (its present or last one)."""
+
+
+@session.command("list")
+@ledger_options
+@click.option("--open", "only_open", is_flag=True, help="Only those that have not ended.")
+@click.option("--limit", default=50, show_default=True, help="At most so many, the newest first.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_(url: str | None, state: Path | None, only_open: bool, limit: int, as_json: bool) -> None:
+    """Sessions of all users, the newest first, with their cause of ending."""
+    from ..ledger import notebooks, sessions, users
+
+    with opened(url, state) as base:
+        rows = sessions.every(base, only_open=only_open, limit=limit)
+        owners = {row.user: users.get(base, row.user).hub_name for row in rows}
+        books = {row.notebook: notebooks.get(base, row.notebook) for row in rows}
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(_plain(row)))
+        return
+    if not rows:
+        click.echo("No session yet. Start a notebook, then look again.")
+        return
+    table = Table("Session", "Notebook", "Profile", "Asked", "Ran", "State", "Cause", box=None)
+    now, ids = SYSTEM_CLOCK.now(), [row.id for row in rows]
+    for row in rows:
+        name = f"{owners[row.user]}/{address_part(books[row.notebook].server_name)}"
+        ran = (row.ended_at or now) - (row.ready_at or row.asked_at)
+        table.add_row(
+            short(row.id, ids),
+            name,
+            row.profile,
+            show_ago(row.asked_at, now),
+            show_duration(ran.total_seconds()),
+            "ended" if row.closed_at else row.phase or "asked",
+            row.cause or "",
+        )
+    Console().print(table)
+
+
+@session.command()
+@ledger_options
+@click.argument("which", metavar="SESSION")
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+def why(url: str | None, state: Path | None, which: str, as_json: bool) -> None:
+    """What happened to a session: its times, who asked for its end, what was saved."""
+    from ..ledger import intents, sessions, snapshots, users
+
+    with opened(url, state) as base:
+        row = sessions.resolve(base, which)
+        stop = intents.last_stop(base, row.id)
+        actor = users.get(base, stop.actor).hub_name if stop and stop.actor else None
+        saves = [one for one in snapshots.of_workspace(base, row.workspace) if one.session == row.id]
+    if as_json:
+        facts = {"stop": _plain(stop) if stop else None, "saved": [_plain(one) for one in saves]}
+        click.echo(json.dumps({**_plain(row), **facts}))
+        return
+    click.echo(f"Session {row.id}, profile {row.profile}")
+    for title, at in (
+        ("asked for", row.asked_at),
+        ("ready", row.ready_at),
+        ("stop asked", row.stop_asked_at),
+        ("server ended", row.ended_at),
+        ("closed", row.closed_at),
+    ):
+        click.echo(f"  {title:<13} {to_text(at)[:19].replace('T', ' ') if at else '-'}")
+    if stop is not None:
+        click.echo(f"  stopped by    {actor or 'the Hub'} ({stop.cause})")
+    click.echo(f"  cause         {row.cause or 'it has not ended'}{': ' + row.detail if row.detail else ''}")
+    for one in saves:
+        click.echo(f"  saved         snapshot {one.number}, {one.files} files, {one.size_bytes} bytes")
+    if not saves:
+        click.echo("  saved         nothing had changed, or nothing was saved")
+    if row.pending_files and row.closed_at:
+        click.echo(f"  not saved     {row.pending_files} files, kept on the volume {row.volume}")
+
+
+@session.command()
+@ledger_options
+@click.argument("which", metavar="SESSION")
+@click.option("--last", default=200, show_default=True, help="So many lines, the newest.")
+def log(url: str | None, state: Path | None, which: str, last: int) -> None:
+    """What a session's server and agent printed, also of one that never started."""
+    from ..ledger import sessions
+
+    with opened(url, state) as base:
+        lines = sessions.log(base, sessions.resolve(base, which).id, last)
+    for at, line in lines:
+        click.echo(f"{to_text(at)[:19]} {line}")
+    if not lines:
+        click.echo("It printed nothing.")
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    return {
+        name: to_text(value) if isinstance(value, datetime) else value for name, value in vars(row).items()
+    }
