@@ -1,0 +1,131 @@
+"""Flavors and profiles as values: frozen, complete, every number in one unit.
+
+A key of profiles.yaml is the alias of its field (``memory`` is ``memory_bytes``). ``content`` is the
+canonical form of a value, as JSON carries it; reading that gives an equal value.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from . import fields as f
+
+DEFAULT_IDLE_STOP_SECONDS = 30 * 60
+DEFAULT_MAX_SESSION_SECONDS = 8 * 3600
+
+
+class Part(BaseModel):
+    """Base of everything in profiles.yaml: unknown keys are errors, values cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
+
+    def content(self) -> dict[str, Any]:
+        """A dict ready for json.dumps, by the keys of profiles.yaml, without what is not set."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class Gpu(Part):
+    """GPUs of a flavor. kind is what quotas and prices name; resource is Kubernetes' name of it (a MIG slice, say)."""
+
+    kind: f.Line
+    count: f.Count = 1
+    memory_bytes: f.SizeBytes | None = Field(default=None, alias="memory")
+    resource: f.Line = "nvidia.com/gpu"
+
+
+class Placement(Part):
+    """Where it may run, for backends with several machines."""
+
+    node_selector: f.Texts = Field(default_factory=dict)
+    tolerations: Annotated[tuple[f.Texts, ...], f.AsTuple] = ()
+    priority_class: f.Line | None = None
+
+
+class Flavor(Part):
+    """Compute: what a notebook gets and costs. ``data`` is the size of /data."""
+
+    name: str
+    use: f.Line
+    cpu: f.Cpus
+    memory_bytes: f.SizeBytes = Field(alias="memory")
+    gpu: Gpu | None = None
+    price_per_hour: f.Price = Decimal(0)
+    data_bytes: f.SizeBytes | None = Field(default=None, alias="data")
+    placement: Placement = Placement()
+
+
+class Who(Part):
+    """Those who may start a profile: members of any of the groups, and the users named."""
+
+    groups: f.Names | None = None
+    users: f.Names | None = None
+
+
+class Tool(Part):
+    """A button beside the editors."""
+
+    title: f.Line
+    command: f.Line
+
+
+class Volume(Part):
+    """A shared volume that the profile mounts at /shared/NAME."""
+
+    name: f.Name
+    mode: f.Mode = "rw"
+
+
+class Deprecated(Part):
+    """replacement is the profile that a start uses once the day ``after`` is over."""
+
+    replacement: f.Name
+    after: f.Day
+    why: f.Line | None = None
+
+
+class Profile(Part):
+    """What may be started. Durations of 0 mean none; workspace_bytes and save_interval_seconds None: the Hub's setting."""
+
+    name: str
+    title: f.Line
+    use: f.Line
+    flavors: f.Names = Field(alias="flavor")
+    image: f.Image | None = None
+    idle_stop_seconds: f.Seconds = Field(default=DEFAULT_IDLE_STOP_SECONDS, alias="idle_stop")
+    max_session_seconds: f.Seconds = Field(default=DEFAULT_MAX_SESSION_SECONDS, alias="max_session")
+    framework: f.Line | None = None
+    editors: f.Editors = Field(default=("jupyterlab",), alias="editor")
+    environment: f.Environment = Field(default_factory=dict)
+    startup_script: f.Script | None = None
+    tools: Annotated[tuple[Tool, ...], f.AsTuple] = ()
+    volumes: Annotated[tuple[Volume, ...], f.AsTuple] = ()
+    no_public_internet: f.Switch = False
+    egress_allowlist: f.Hosts | None = None
+    who: Who | None = None
+    contact: f.Line | None = None
+    agent: f.Agent = "inside"
+    workspace_bytes: f.SizeBytes | None = Field(default=None, alias="workspace_size")
+    save_interval_seconds: f.Seconds | None = Field(default=None, alias="save_interval")
+    deprecated: Deprecated | None = None
+
+    @property
+    def restricts_egress(self) -> bool:
+        """Whether a backend must be able to enforce an egress rule to run it."""
+        return self.no_public_internet or self.egress_allowlist is not None
+
+
+class Rest(Part):
+    """The keys of profiles.yaml beside flavors and profiles."""
+
+    allowed_registries: f.Names | None = None
+    contact: f.Line | None = None
+
+
+def keys_of(part: type[Part]) -> list[str]:
+    """The keys that a person may write there."""
+    return [
+        item.alias or name for name, item in part.model_fields.items() if name != "name" or part is Volume
+    ]
