@@ -1,0 +1,171 @@
+"""How every service of ours runs: its settings, its port, its log, and how it ends.
+
+Promises: settings come from NOTEBOOKS_SETTINGS; a port that a predecessor still holds is waited for up to
+10 s, then the holder is named; SIGTERM and SIGINT end the service in order; with ``--ends-with-parent`` (or
+NOTEBOOKS_ENDS_WITH_PARENT=1) it also ends when the process that started it is gone; an expected error is
+one line and the exit code of its class. The log is one JSON object a line, on standard error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from urllib.parse import urlsplit
+
+import psutil
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from jupyterhub_notebooks.clock import SYSTEM_CLOCK, to_text
+from jupyterhub_notebooks.errors import ConfigError, NotebooksError, PortTaken
+from jupyterhub_notebooks.settings import Settings
+
+PORT_WAIT_SECONDS = 10.0
+ENDS_WITH_PARENT = "NOTEBOOKS_ENDS_WITH_PARENT"
+LOG_LEVEL = "NOTEBOOKS_LOG_LEVEL"
+
+Service = Callable[[Settings], AbstractAsyncContextManager[None]]
+
+
+def main(name: str, service: Service, arguments: Sequence[str] | None = None) -> int:
+    """Runs a service until a signal ends it; the exit code. service: entered once, left at the end."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    log_to_stderr(name)
+    log = logging.getLogger(name)
+    watched = "--ends-with-parent" in arguments or os.environ.get(ENDS_WITH_PARENT) == "1"
+    try:
+        unknown = [one for one in arguments if one != "--ends-with-parent"]
+        if unknown:
+            raise ConfigError(
+                "There is no such argument",
+                next=["Leave it out; settings come by environment"],
+                field=unknown[0],
+            )
+        asyncio.run(_until_ended(service, Settings.from_environment(), watched, log))
+    except NotebooksError as error:
+        log.critical(error.sentence())
+        return error.exit_code
+    return 0
+
+
+async def _until_ended(service: Service, settings: Settings, watched: bool, log: logging.Logger) -> None:
+    end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end.set)
+    watch = asyncio.create_task(_parent_gone(end, log)) if watched else None
+    try:
+        async with service(settings):
+            log.info("started")
+            await end.wait()
+            log.info("ending")
+    finally:
+        if watch is not None:
+            watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watch
+
+
+async def _parent_gone(end: asyncio.Event, log: logging.Logger) -> None:
+    """Sets end when the process that started this one is gone."""
+    parent = os.getppid()
+    while os.getppid() == parent and parent != 1:
+        await asyncio.sleep(0.5)
+    log.warning("the process that started this service is gone")
+    end.set()
+
+
+async def listen(
+    app: Application,
+    url: str,
+    *,
+    wait_seconds: float = PORT_WAIT_SECONDS,
+    max_body_bytes: int = 1_000_000,
+    setting: str = "url",
+) -> HTTPServer:
+    """A server of app at url's host and port. Raises PortTaken that names the holder after wait_seconds."""
+    parts = urlsplit(url)
+    host, port = parts.hostname, parts.port
+    if parts.scheme != "http" or not host or not port:
+        raise ConfigError(
+            f"{url!r} is not an address to listen on", next=["Write http://HOST:PORT/PATH/"], field=setting
+        )
+    sockets = await _bound(host, port, wait_seconds)
+    server = HTTPServer(app, max_body_size=max_body_bytes, max_buffer_size=max(max_body_bytes, 1_000_000))
+    server.add_sockets(sockets)
+    return server
+
+
+async def _bound(host: str, port: int, wait_seconds: float) -> list[socket.socket]:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + wait_seconds
+    while True:
+        try:
+            return bind_sockets(port, host)
+        except OSError as error:
+            field = f"{host}:{port}"
+            if error.errno != errno.EADDRINUSE:
+                why = error.strerror or str(error)
+                raise ConfigError("This address cannot be listened on", why, field=field) from None
+            if loop.time() >= end:
+                who = await asyncio.to_thread(holder, port) or "another program"
+                raise PortTaken(
+                    f"Port {port} is in use",
+                    f"{who} holds it",
+                    ["End it, or choose another port"],
+                    field=field,
+                ) from None
+        await asyncio.sleep(0.1)
+
+
+def holder(port: int) -> str:
+    """Who listens there: ``nginx (process 812)``; empty where the system does not say."""
+    with contextlib.suppress(psutil.Error, OSError):
+        for each in psutil.net_connections(kind="tcp"):
+            if each.status == psutil.CONN_LISTEN and each.laddr.port == port and each.pid:
+                with contextlib.suppress(psutil.Error):
+                    return f"{psutil.Process(each.pid).name()} (process {each.pid})"
+                return f"process {each.pid}"
+    return ""
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: at, level, service, message; session where ``extra`` names one."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self.service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "at": to_text(SYSTEM_CLOCK.now()),
+            "level": record.levelname.lower(),
+            "service": self.service,
+            "message": record.getMessage(),
+        }
+        session = getattr(record, "session", None)
+        if session is not None:
+            line["session"] = session
+        if record.exc_info:
+            line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
+        return json.dumps(line, ensure_ascii=False)
+
+
+def log_to_stderr(service: str) -> None:
+    """Sends every log record of this process to standard error, in that form."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines(service))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(os.environ.get(LOG_LEVEL, "INFO").upper())
