@@ -80,7 +80,9 @@ async def _until_ended(service: Service, settings: Settings, watched: bool, log:
 async def _parent_gone(end: asyncio.Event, log: logging.Logger) -> None:
     """Sets end when the process that started this one is gone."""
     parent = os.getppid()
-    while os.getppid() == parent and parent != 1:
+    while True:
+        if os.getppid() != parent or parent == 1:
+            break
         await asyncio.sleep(0.5)
     log.warning("the process that started this service is gone")
     end.set()
@@ -133,7 +135,8 @@ def holder(port: int) -> str:
     """Who listens there: ``nginx (process 812)``; empty where the system does not say."""
     with contextlib.suppress(psutil.Error, OSError):
         for each in psutil.net_connections(kind="tcp"):
-            if each.status == psutil.CONN_LISTEN and each.laddr.port == port and each.pid:
+            where = each.laddr
+            if each.status == psutil.CONN_LISTEN and where and where.port == port and each.pid:
                 with contextlib.suppress(psutil.Error):
                     return f"{psutil.Process(each.pid).name()} (process {each.pid})"
                 return f"process {each.pid}"

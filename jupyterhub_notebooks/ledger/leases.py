@@ -75,6 +75,15 @@ def renew(ledger: Ledger, workspace: str, session: str, seconds: float) -> Lease
         return Lease(row.number, session, ends_at, seconds)
 
 
+def of_session(ledger: Ledger, workspace: str, session: str) -> Lease | None:
+    """The lease that session holds, with what is left of it (below 0: it ran out); None: it is lost."""
+    with ledger.read() as connection:
+        row = connection.execute(select(leases).where(leases.c.workspace == workspace)).first()
+        if row is None or row.session != session:
+            return None
+        return Lease(row.number, session, row.ends_at, (row.ends_at - now_of(connection)).total_seconds())
+
+
 def end(ledger: Ledger, workspace: str, session: str) -> bool:
     """Frees the lease of a session that is known to write no more. Whether it held it."""
     with ledger.write() as connection:

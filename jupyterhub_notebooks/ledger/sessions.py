@@ -88,12 +88,13 @@ def get(ledger: Ledger, id: str) -> Session:
     return made(Session, row)
 
 
-def by_token(ledger: Ledger, token_hash: str) -> Session | None:
-    """The open session of that token; None for an unknown token and for a closed session."""
+def by_token(ledger: Ledger, token_hash: str, *, also_closed: bool = False) -> Session | None:
+    """The open session of that token; None for an unknown token and, unless asked for, a closed session."""
+    query = select(sessions).where(sessions.c.token_hash == token_hash)
+    if not also_closed:
+        query = query.where(sessions.c.closed_at.is_(None))
     with ledger.read() as connection:
-        row = connection.execute(
-            select(sessions).where(sessions.c.token_hash == token_hash, sessions.c.closed_at.is_(None))
-        ).first()
+        row = connection.execute(query).first()
     return made(Session, row) if row is not None else None
 
 

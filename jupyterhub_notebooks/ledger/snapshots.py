@@ -7,6 +7,7 @@ object.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -92,8 +93,14 @@ def reserve(
         )
 
 
-def settle(ledger: Ledger, workspace: str, number: int, committed: bool, now: datetime) -> None:
-    """The object is there (committed, and nothing is unsaved any more) or certainly is not (the row goes)."""
+def settle(
+    ledger: Ledger, workspace: str, number: int, committed: bool, now: datetime, *, by_writer: bool = True
+) -> None:
+    """The object is there (committed) or certainly is not (the row goes).
+
+    by_writer: its writer commits it just now, so that nothing is unsaved any more. Settled by anybody else,
+    ``unsaved_on`` stays: files newer than this snapshot may lie there.
+    """
     here = (snapshots.c.workspace == workspace) & (snapshots.c.number == number)
     with ledger.write() as connection:
         row = connection.execute(select(snapshots).where(here)).first()
@@ -103,7 +110,7 @@ def settle(ledger: Ledger, workspace: str, number: int, committed: bool, now: da
             connection.execute(delete(snapshots).where(here))
             return
         connection.execute(update(snapshots).where(here).values(state="committed"))
-        if row.kind == "save":
+        if row.kind == "save" and by_writer:
             connection.execute(
                 update(workspaces)
                 .where(workspaces.c.id == workspace)
@@ -111,6 +118,35 @@ def settle(ledger: Ledger, workspace: str, number: int, committed: bool, now: da
             )
         evidence = {"number": number, "size_bytes": row.size_bytes, "files": row.files}
         audit.add(connection, now, None, [workspace, row.session], "snapshot.committed", row.kind, evidence)
+
+
+def found(ledger: Ledger, session: str, workspace: str, number: int, facts: Facts, now: datetime) -> Snapshot:
+    """The committed row of an object that stands in the store: the object is the commit, the row its index.
+
+    A reserved row of other bytes gives way; a committed one stays as it is.
+    """
+    here = (snapshots.c.workspace == workspace) & (snapshots.c.number == number)
+    with ledger.write() as connection:
+        row = connection.execute(select(snapshots).where(here)).first()
+        if row is not None and (row.state == "committed" or row.sha256 == facts.sha256):
+            there = made(Snapshot, row)
+        else:
+            connection.execute(delete(snapshots).where(here))
+            there = Snapshot(
+                workspace,
+                number,
+                facts.kind,
+                "reserved",
+                session,
+                facts.sha256,
+                now,
+                facts.size_bytes,
+                facts.files,
+                facts.stored_bytes,
+            )
+            connection.execute(insert(snapshots).values(**dataclasses.asdict(there)))
+    settle(ledger, workspace, number, True, now, by_writer=False)
+    return dataclasses.replace(there, state="committed")
 
 
 def of_workspace(ledger: Ledger, workspace: str, *, committed: bool = True) -> list[Snapshot]:
