@@ -44,9 +44,7 @@ def short(id: str, among: Iterable[str] = ()) -> str:
 
 def is_server_name(text: str) -> bool:
     """Whether the Hub accepts text as the name of a named server ('' is the default one)."""
-    return text == "" or (
-        len(text) <= SERVER_NAME_LENGTH and _SERVER_NAME.fullmatch(text) is not None
-    )
+    return text == "" or (len(text) <= SERVER_NAME_LENGTH and _SERVER_NAME.fullmatch(text) is not None)
 
 
 def server_name(title: str, taken: Iterable[str] = ()) -> str:

@@ -155,7 +155,9 @@ def secret(reference: str, environment: Mapping[str, str] = os.environ) -> str:
         try:
             value = Path(reference[5:]).read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise ConfigError("This file cannot be read", error.strerror or str(error), field=reference) from None
+            raise ConfigError(
+                "This file cannot be read", error.strerror or str(error), field=reference
+            ) from None
         if not value:
             raise ConfigError("This file is empty", field=reference)
         return value
