@@ -43,6 +43,7 @@ class Settings:
     profiles: path of profiles.yaml.
     agents_url: services/agents as Hub and services reach it. notebook_service_url: as a notebook reaches it
     (empty: the same). agents_api_token: secret reference, services/agents' own token at the Hub.
+    abilities: what the Hub's backend can do, as it states it (profiles.choosing.Abilities); empty: a process here.
     signing_key: secret reference to the key with which the directory store's URLs are signed.
     """
 
@@ -69,10 +70,12 @@ class Settings:
     trash_days: int = 30
     workspace_limit_bytes: int = 20 * 10**9
     never_saved: tuple[str, ...] = NEVER_SAVED
+    abilities: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "store_options", dict(self.store_options))
         object.__setattr__(self, "never_saved", tuple(self.never_saved))
+        object.__setattr__(self, "abilities", dict(self.abilities))
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
             if item.name.endswith("_seconds") and not (isinstance(value, int | float) and value > 0):

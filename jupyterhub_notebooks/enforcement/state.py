@@ -1,0 +1,353 @@
+"""The state of a notebook: the only place that decides it, and the words and badge that go with it.
+
+Pure: (notebook, workspace, session, heartbeat, now) in, a ``State`` out. A sentence is a tuple of texts and
+``Moment``s, so that a page can write times in its reader's zone; ``plain`` joins it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from typing import Protocol
+
+from ..contract import Heartbeat
+from ..units import count, show_ago, show_duration, show_progress, show_size
+from .causes import Cause, cause_of
+from .words import BADGES, Badge
+
+STOPPED, STARTING, RUNNING, STOPPING = "STOPPED", "STARTING", "RUNNING", "STOPPING"
+ERROR, TRASHED, DELETING = "ERROR", "TRASHED", "DELETING"
+
+#: No word from a running session for this long: its verdict is not known. Three heartbeats.
+SILENT_SECONDS = 90.0
+#: No word from an ended, unsaved session for this long: it is told as not saved.
+LOST_SECONDS = 240.0
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A time inside a sentence. form: ``clock`` (14:25) or ``ago`` (28 min ago)."""
+
+    at: datetime
+    form: str = "clock"
+
+
+Sentence = tuple[str | Moment, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the present step is; total 0 where it is not known."""
+
+    done_bytes: int
+    total_bytes: int
+    label: str
+    text: str
+
+
+@dataclass(frozen=True)
+class State:
+    """state and sub as the API carries them; badge, sentence and detail as a page shows them.
+
+    safe: whether the work is safe, for what stopped or failed. cause: label of why it ended.
+    """
+
+    state: str
+    sub: str
+    badge: Badge
+    sentence: Sentence
+    detail: Sentence = ()
+    safe: Sentence = ()
+    progress: Progress | None = None
+    cause: str = ""
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def moves(self) -> bool:
+        """Whether it changes by itself within seconds."""
+        return self.state in (STARTING, STOPPING, DELETING)
+
+    @property
+    def needs_you(self) -> bool:
+        return self.state == ERROR or self.badge.colour == "wait"
+
+
+class NotebookRow(Protocol):
+    @property
+    def trashed_at(self) -> datetime | None: ...
+    @property
+    def emptied_at(self) -> datetime | None: ...
+
+
+class WorkspaceRow(Protocol):
+    @property
+    def unsaved_on(self) -> str | None: ...
+    @property
+    def unsaved_files(self) -> int: ...
+    @property
+    def unsaved_bytes(self) -> int: ...
+
+
+class SessionRow(Protocol):
+    @property
+    def asked_at(self) -> datetime: ...
+    @property
+    def allocated_at(self) -> datetime | None: ...
+    @property
+    def ready_at(self) -> datetime | None: ...
+    @property
+    def stop_asked_at(self) -> datetime | None: ...
+    @property
+    def ended_at(self) -> datetime | None: ...
+    @property
+    def closed_at(self) -> datetime | None: ...
+    @property
+    def heard_at(self) -> datetime | None: ...
+    @property
+    def phase(self) -> str: ...
+    @property
+    def done_bytes(self) -> int: ...
+    @property
+    def total_bytes(self) -> int: ...
+    @property
+    def pending_files(self) -> int: ...
+    @property
+    def pending_bytes(self) -> int: ...
+    @property
+    def save_error(self) -> str | None: ...
+    @property
+    def made_anew(self) -> list[str] | None: ...
+    @property
+    def warnings(self) -> list[str] | None: ...
+    @property
+    def verdict(self) -> str | None: ...
+    @property
+    def cause(self) -> str | None: ...
+    @property
+    def detail(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What else a sentence needs. actor: who asked for the stop, as the reader reads it (``You``, ``petra``).
+
+    saved_at: the newest save. trash_days: how long a notebook stays in the trash.
+    """
+
+    actor: str = ""
+    saved_at: datetime | None = None
+    trash_days: int = 30
+
+
+def state_of(
+    notebook: NotebookRow,
+    session: SessionRow | None,
+    heartbeat: Heartbeat | None,
+    now: datetime,
+    workspace: WorkspaceRow | None = None,
+    facts: Facts | None = None,
+) -> State:
+    """The state now. session: the open or last one; heartbeat: its newest, where somebody keeps it."""
+    facts = facts or Facts()
+    if notebook.emptied_at is not None:
+        return State(DELETING, "", BADGES[DELETING], ("Being emptied.",))
+    if notebook.trashed_at is not None:
+        until = notebook.trashed_at + timedelta(days=facts.trash_days)
+        return State(TRASHED, "", BADGES[TRASHED], ("Kept until ", Moment(until, "ago"), "."))
+    if session is None:
+        return State(STOPPED, "new", BADGES[STOPPED], ("Not started yet.",))
+    if session.closed_at is not None:
+        return _closed(session, workspace, facts)
+    phase = heartbeat.phase if heartbeat is not None else session.phase
+    if session.ended_at is not None and _silent(session, now) > LOST_SECONDS:
+        return _not_answering(session, facts)
+    if session.stop_asked_at is not None or session.ended_at is not None or phase in ("saving", "ended"):
+        return _stopping(session, heartbeat, facts)
+    if session.ready_at is not None:
+        return _running(session, heartbeat, now)
+    return _starting(session, heartbeat, phase, now)
+
+
+def plain(sentence: Sentence, now: datetime, zone: tzinfo) -> str:
+    """A sentence as text, its times in zone."""
+    return "".join(show_moment(part, now, zone) if isinstance(part, Moment) else part for part in sentence)
+
+
+def show_moment(moment: Moment, now: datetime, zone: tzinfo) -> str:
+    """``14:25`` today, with the day before it on another day; or how long ago."""
+    at, here = moment.at.astimezone(zone), now.astimezone(zone)
+    if moment.form == "clock":
+        return f"{at:%H:%M}" if at.date() == here.date() else f"{at.day}\u00a0{at:%b} {at:%H:%M}"
+    if at <= here:
+        return show_ago(at, here)
+    return f"{at.day}\u00a0{at:%b}" + (f"\u00a0{at.year}" if at.year != here.year else "")
+
+
+def _silent(session: SessionRow, now: datetime) -> float:
+    last = max(at for at in (session.asked_at, session.heard_at, session.ended_at) if at is not None)
+    return (now - last).total_seconds()
+
+
+def _progress(session: SessionRow, heartbeat: Heartbeat | None, label: str) -> Progress | None:
+    done, total = session.done_bytes, session.total_bytes
+    if heartbeat is not None:
+        done, total = heartbeat.progress.done_bytes, heartbeat.progress.total_bytes
+    if total <= 0:
+        return None
+    return Progress(min(done, total), total, label, show_progress(done, total))
+
+
+#: (sub-state, sentence) of a start by its phase.
+_STEPS = {
+    "hello": ("opening volume", "Opening the volume."),
+    "restoring": ("restoring", "Fetching the workspace."),
+    "initializing": ("restoring", "Preparing the workspace."),
+    "starting": ("starting server", "The server is starting."),
+    "running": ("starting server", "The server is starting."),
+}
+
+
+def _starting(session: SessionRow, heartbeat: Heartbeat | None, phase: str, now: datetime) -> State:
+    if phase in _STEPS:
+        sub, text = _STEPS[phase]
+    elif session.allocated_at is not None:
+        sub, text = "opening volume", "The place is there; waiting for the notebook to report."
+    else:
+        sub, text = "waiting", "Asked for; making a place to run."
+    progress = _progress(session, heartbeat, "Workspace") if phase == "restoring" else None
+    if progress is not None:
+        text = f"Workspace {progress.text}."
+    elif now - session.asked_at > timedelta(seconds=60):
+        text = f"{text} {show_duration((now - session.asked_at).total_seconds())} so far."
+    return State(STARTING, sub, BADGES[STARTING], (text,), progress=progress)
+
+
+def _stopping(session: SessionRow, heartbeat: Heartbeat | None, facts: Facts) -> State:
+    progress = _progress(session, heartbeat, "Saving")
+    at = session.stop_asked_at or session.ended_at
+    who: Sentence = ()
+    if session.stop_asked_at is not None and at is not None:
+        who = (f" {facts.actor or 'It was'} stopped it at ", Moment(at), ".")
+        if not facts.actor:
+            who = (" Asked for at ", Moment(at), ".")
+    elif at is not None:
+        who = (" The server ended at ", Moment(at), ".")
+    if session.save_error:
+        head = f"Saving does not get on: {_stopped(session.save_error)} Files are kept; it is tried again."
+        return State(STOPPING, "saving", BADGES[STOPPING], (head, *who), progress=progress)
+    if progress is not None:
+        percent = 100 * progress.done_bytes // progress.total_bytes
+        head = f"Saving {percent}\u00a0%, {progress.text}."
+    else:
+        head = "Saving."
+    return State(STOPPING, "saving", BADGES[STOPPING], (head, *who), progress=progress)
+
+
+def _running(session: SessionRow, heartbeat: Heartbeat | None, now: datetime) -> State:
+    assert session.ready_at is not None
+    warnings = tuple(heartbeat.warnings if heartbeat else session.warnings or ())
+    warnings += tuple(heartbeat.made_anew if heartbeat else session.made_anew or ())
+    heard = session.heard_at or session.ready_at
+    since: Sentence = ("Since ", Moment(session.ready_at), ".")
+    if heartbeat is None and (now - heard).total_seconds() > SILENT_SECONDS:
+        silent: Sentence = ("No heartbeat since ", Moment(heard), ". Not stopped as idle.")
+        return State(RUNNING, "unknown", BADGES["unknown"], silent, warnings=warnings)
+    verdict = session.verdict or ""
+    badge = BADGES.get(verdict, BADGES[RUNNING])
+    if session.save_error:
+        unsaved: Sentence = (f"Saving does not get on: {_stopped(session.save_error)} The files are kept.",)
+        return State(
+            RUNNING, verdict, BADGES["unsaved"], unsaved, (*since, *_pending(session)), warnings=warnings
+        )
+    return State(RUNNING, verdict, badge, since, _pending(session), warnings=warnings)
+
+
+def _pending(session: SessionRow) -> Sentence:
+    if not session.pending_files:
+        return ()
+    return (
+        f" {count(session.pending_files, 'file')} ({show_size(session.pending_bytes)}) changed since the last save.",
+    )
+
+
+def _not_answering(session: SessionRow, facts: Facts) -> State:
+    since = session.heard_at or session.ended_at or session.asked_at
+    return State(
+        ERROR,
+        "not saved",
+        BADGES["not saved"],
+        ("It has not answered since ", Moment(since), ", before its last save ended."),
+        safe=("Files changed after the last save", *_last_save(facts), " are kept on the volume."),
+        cause=session.cause or "not_answering",
+    )
+
+
+def _last_save(facts: Facts) -> Sentence:
+    return (" of ", Moment(facts.saved_at)) if facts.saved_at is not None else ()
+
+
+def _closed(session: SessionRow, workspace: WorkspaceRow | None, facts: Facts) -> State:
+    cause = cause_of(session.cause or "")
+    unsaved = workspace is not None and workspace.unsaved_on is not None
+    detail: Sentence = (_stopped(session.detail),) if session.detail else ()
+    ended = session.ended_at or session.closed_at
+    assert ended is not None
+    if unsaved and workspace is not None:
+        return State(
+            ERROR,
+            "not saved",
+            BADGES["not saved"],
+            (*_why(cause, session, facts), " at ", Moment(ended), ", before everything was saved."),
+            detail,
+            (_kept(workspace), *_last_save(facts), "."),
+            cause=session.cause or "",
+        )
+    if session.ready_at is None and not cause.wanted:
+        return State(
+            ERROR,
+            "did not start",
+            BADGES["did not start"],
+            (_stopped(session.detail) if session.detail else _stopped(cause.title),),
+            safe=("Your workspace was not touched", *_saved_brackets(facts), "."),
+            cause=session.cause or "",
+        )
+    if not cause.wanted:
+        return State(
+            ERROR,
+            "ended",
+            BADGES["ended"],
+            (*_why(cause, session, facts), " at ", Moment(ended), "."),
+            detail,
+            _safe(facts),
+            cause=session.cause or "",
+        )
+    saved: Sentence = (" and saved.",) if facts.saved_at is not None and session.ready_at else (".",)
+    sentence = (*_why(cause, session, facts), " at ", Moment(ended), *saved)
+    return State(STOPPED, "", BADGES[STOPPED], sentence, detail, _safe(facts), cause=session.cause or "")
+
+
+def _why(cause: Cause, session: SessionRow, facts: Facts) -> Sentence:
+    if cause.by_somebody and facts.actor:
+        return (f"{facts.actor} {'cancelled the start' if session.ready_at is None else 'stopped it'}",)
+    return (cause.title,)
+
+
+def _kept(workspace: WorkspaceRow) -> str:
+    files = count(max(1, workspace.unsaved_files), "file")
+    size = f" ({show_size(workspace.unsaved_bytes)})" if workspace.unsaved_bytes else ""
+    return f"{files}{size} changed since are kept on the volume, the rest in the last save"
+
+
+def _saved_brackets(facts: Facts) -> Sentence:
+    return (" (saved ", Moment(facts.saved_at, "ago"), ")") if facts.saved_at is not None else ()
+
+
+def _safe(facts: Facts) -> Sentence:
+    if facts.saved_at is None:
+        return ("Nothing had been saved before.",)
+    return ("Everything of the last save", *_last_save(facts), " is there.")
+
+
+def _stopped(text: str | None) -> str:
+    text = (text or "").strip()
+    return text if not text or text[-1] in ".!?" else text + "."
