@@ -20,6 +20,12 @@ from .errors import ConfigError
 
 VARIABLE = "NOTEBOOKS_SETTINGS"
 
+#: Held by who uses notebooks (filtered to their own), and by who sees and stops all of them.
+USE_SCOPE = "custom:notebooks:use"
+ADMIN_SCOPE = "custom:notebooks:admin"
+#: Held by every administrator of the Hub and by nobody else; the Hub's role `admin` takes no further scopes.
+HUB_ADMIN_SCOPE = "admin-ui"
+
 #: Patterns (gitignore syntax) of what is never saved, whatever .notebookignore says.
 NEVER_SAVED: tuple[str, ...] = (
     "/.local/share/jupyter/runtime/",
@@ -97,6 +103,11 @@ class Settings:
     def reachable_url(self) -> str:
         """services/agents as a notebook reaches it."""
         return self.notebook_service_url or self.agents_url
+
+    @property
+    def admin_scopes(self) -> tuple[str, ...]:
+        """Each of these makes its holder an administrator of notebooks."""
+        return (ADMIN_SCOPE, HUB_ADMIN_SCOPE) if self.hub_admins else (ADMIN_SCOPE,)
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)

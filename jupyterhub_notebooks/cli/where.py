@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 STATE_VARIABLE = "JUPYTERHUB_NOTEBOOKS_STATE"
 LEDGER_FILE = "ledger.sqlite"
+#: What the last ``up`` ran with; a configuration may name another ledger.
+SETTINGS_FILE = "settings.json"
 
 
 def default_state() -> Path:
@@ -45,7 +47,11 @@ def ledger_url(url: str | None, state: Path | None) -> str:
         return url
     if state is None and os.environ.get(VARIABLE):
         return Settings.from_environment().ledger
-    path = (state or default_state()).absolute() / LEDGER_FILE
+    folder = (state or default_state()).absolute()
+    kept = folder / SETTINGS_FILE
+    if kept.exists():
+        return Settings.from_json(kept.read_text(encoding="utf-8")).ledger
+    path = folder / LEDGER_FILE
     if not path.exists():
         raise NotFound(
             "There is no ledger yet",

@@ -1,0 +1,97 @@
+"""JupyterHub's configuration for the embedded default: one machine, nothing installed beside it.
+
+`jupyterhub-notebooks up` runs it. To change something, copy this file, edit the copy, and start with
+
+    jupyterhub-notebooks up --config /path/to/your/jupyterhub_config.py
+
+`jupyterhub-notebooks up --check --config …` says what is wrong with it before anything runs. Every
+variable NOTEBOOKS_… is set by `up`: addresses that stay the same from start to start, and the folder in
+which everything is kept.
+"""
+
+import os
+from pathlib import Path
+
+from jupyterhub_notebooks.configure import notebooks
+
+c = get_config()  # type: ignore[name-defined]  # noqa: F821
+
+state = Path(os.environ["NOTEBOOKS_STATE"])
+secrets = state / "secrets"
+
+
+def address(name):
+    """An address of this machine only. Nothing here listens on another one."""
+    return f"http://127.0.0.1:{os.environ[f'NOTEBOOKS_PORT_{name}']}"
+
+
+# --- The Hub: where it listens, what it keeps -----------------------------------------------------------
+
+# People come through the proxy at this address; only it is meant for browsers.
+c.JupyterHub.bind_url = os.environ["NOTEBOOKS_URL"]
+c.JupyterHub.hub_bind_url = address("HUB")
+c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
+c.JupyterHub.cookie_secret_file = str(secrets / "cookie-secret")
+
+# The proxy is a child of `up`, not of the Hub, so that open notebooks stay reachable while the Hub restarts.
+c.ConfigurableHTTPProxy.should_start = False
+c.ConfigurableHTTPProxy.api_url = address("PROXY")
+c.ConfigurableHTTPProxy.auth_token = (secrets / "proxy-token").read_text().strip()
+
+# --- Who may log in -------------------------------------------------------------------------------------
+
+# One password per user, made with `jupyterhub-notebooks user add NAME`. Any other authenticator of
+# JupyterHub works too; set its class here and remove the password lines.
+c.JupyterHub.authenticator_class = "notebooks-passwords"
+c.Authenticator.admin_users = {"admin"}
+
+# --- Notebooks ------------------------------------------------------------------------------------------
+
+notebooks(
+    c,
+    # Our own database: who owns what, what ran, what was saved.
+    # PostgreSQL: ledger="env:NOTEBOOKS_LEDGER", with postgresql+psycopg://user:password@host/name in it.
+    ledger=f"sqlite:///{state / 'ledger.sqlite'}",
+    # Where workspaces are saved. An S3: store="s3://bucket/prefix", and
+    # store_options={"endpoint_url": "https://…", "region": "…", "key": "env:S3_KEY", "secret": "env:S3_SECRET"}
+    store=f"file://{state / 'store'}",
+    # What may be started. An edited file is taken up without a restart.
+    profiles=os.environ["NOTEBOOKS_PROFILES"],
+    # Addresses and secrets that `up` made.
+    agents_url=address("AGENTS"),
+    pages_url=address("NOTEBOOKS"),
+    agents_api_token=f"file:{secrets / 'agents-token'}",
+    signing_key=f"file:{secrets / 'signing-key'}",
+    # Who may use notebooks: "everyone", or the members of one group of the Hub, "group:NAME".
+    # users="group:data-science",
+    # Administrators of the Hub see and stop all notebooks; False leaves that to the groups named.
+    # hub_admins=False,
+    # admin_groups=["notebook-admins"],
+    # Whom to ask: stands in every refusal.
+    # contact="Platform team, platform@example.org",
+    # How often a running notebook is saved, and how long a save at the end may take while it makes progress.
+    # save_interval_seconds=300,
+    # save_timeout_seconds=3600,
+    # How long a deleted notebook can be put back.
+    # trash_days=30,
+)
+
+# --- Where notebooks run --------------------------------------------------------------------------------
+
+# Local processes of the account that runs `up`: all users share it, so this is for one person or for
+# people who trust each other. The files of running notebooks lie in this folder.
+c.LocalNotebookSpawner.notebooks_folder = str(state / "notebooks")
+
+# --- What `up` itself may do at the Hub: stop running notebooks when it ends, remove users --------------
+
+c.JupyterHub.services.append(
+    {"name": "up", "api_token": (secrets / "up-token").read_text().strip(), "display": False}
+)
+c.JupyterHub.load_roles.append(
+    {
+        "name": "notebooks-up",
+        "description": "What `jupyterhub-notebooks up` and `user remove` may do at the Hub",
+        "scopes": ["list:users", "read:servers", "delete:servers", "delete:users"],
+        "services": ["up"],
+    }
+)

@@ -1,0 +1,129 @@
+"""The end of ``up``: running notebooks are stopped through the Hub, side by side, with a line for each step.
+
+Promises: the intent stands in the ledger before the Hub is asked; how far a save is comes from the
+ledger; a notebook whose files could not be saved is named with where they are; what cannot be asked or
+read ends with a sentence, never with an exception.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from .. import ledger as ledgers
+from ..errors import NotebooksError
+from ..hubapi.plain import Hub, Server
+from ..ledger import Ledger, Session
+from ..units import count
+
+Say = Callable[[str], object]
+
+CAUSE = "platform_stopped"
+LOOK_SECONDS = 0.25
+STEP_PERCENT = 10
+#: After the Hub says that a server is gone, its agent may still be telling the ledger that it has saved.
+SETTLE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of one notebook. saved is None where nothing of ours saves it."""
+
+    name: str
+    saved: bool | None
+    sentence: str
+
+
+async def stop_all(hub: Hub, ledger: Ledger, say: Say) -> list[Ended]:
+    """Stops every server of the Hub and answers what became of each. Raises HubAway."""
+    servers = await asyncio.to_thread(hub.active_servers)
+    if not servers:
+        return []
+    say(f"Stopping {count(len(servers), 'notebook')} and saving; Ctrl-C again leaves them running.")
+    return list(await asyncio.gather(*(_stop_one(hub, ledger, server, say) for server in servers)))
+
+
+async def _stop_one(hub: Hub, ledger: Ledger, server: Server, say: Say) -> Ended:
+    began = time.monotonic()
+    name, session_id = await ledger.run(_intend, server)
+    try:
+        await asyncio.to_thread(hub.stop, server.user, server.name)
+        await _follow(hub, ledger, server, name, session_id, say)
+        session = await _settled(ledger, session_id)
+    except NotebooksError as error:
+        ended = Ended(name, False, f"{name}: {error.sentence()}")
+    else:
+        ended = outcome(name, session, time.monotonic() - began)
+    say(ended.sentence)
+    return ended
+
+
+async def _follow(hub: Hub, ledger: Ledger, server: Server, name: str, session_id: str, say: Say) -> None:
+    """Returns once the Hub has forgotten the server; says how far it is on the way."""
+    shown = ""
+    while any(each.name == server.name for each in await asyncio.to_thread(hub.servers_of, server.user)):
+        session = await ledger.run(_session, session_id)
+        now_at = step(session)
+        if now_at != shown:
+            say(f"{name}: {now_at}…")
+            shown = now_at
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _settled(ledger: Ledger, session_id: str) -> Session | None:
+    end = time.monotonic() + SETTLE_SECONDS
+    while True:
+        session = await ledger.run(_session, session_id)
+        if session is None or session.closed_at is not None or time.monotonic() > end:
+            return session
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def step(session: Session | None) -> str:
+    """Where a stop is: ``stopping``, ``saving``, ``saving 40 %``."""
+    if session is None or session.phase != "saving":
+        return "stopping"
+    if not session.total_bytes:
+        return "saving"
+    percent = min(100, session.done_bytes * 100 // session.total_bytes)
+    return f"saving {percent // STEP_PERCENT * STEP_PERCENT} %"
+
+
+def outcome(name: str, session: Session | None, seconds: float) -> Ended:
+    """What to say of a notebook whose server has ended."""
+    if session is None:
+        return Ended(name, None, f"{name}: stopped in {seconds:.1f} s.")
+    if session.pending_files or session.closed_at is None:
+        why = session.save_error or session.detail or "its end was not heard of"
+        files = count(session.pending_files, "file") if session.pending_files else "Its newest files"
+        where = f" on {session.volume}" if session.volume else ""
+        verb = "is" if session.pending_files == 1 else "are"
+        return Ended(
+            name, False, f"{name}: not saved ({why}). {files} {verb} kept{where}; the next start saves them."
+        )
+    return Ended(name, True, f"{name}: saved in {seconds:.1f} s.")
+
+
+def all_saved(ended: Sequence[Ended]) -> bool:
+    """Whether nothing is left that only lies on a volume."""
+    return all(each.saved is not False for each in ended)
+
+
+def _intend(ledger: Ledger, server: Server) -> tuple[str, str]:
+    """Writes who asks for the stop; answers what to call the notebook and the id of its session."""
+    named = server.name or "main"
+    owner = ledgers.users.by_name(ledger, server.user)
+    notebook = ledgers.notebooks.find(ledger, owner.id, server.name) if owner else None
+    if notebook is None:
+        return f"{named} of {server.user}", ""
+    session = ledgers.sessions.open_of_notebook(ledger, notebook.id)
+    if session is not None:
+        ledgers.intents.ask(ledger, session.id, "stop", CAUSE, None, datetime.now(UTC))
+    return f"{notebook.title} of {server.user}", session.id if session else ""
+
+
+def _session(ledger: Ledger, id: str) -> Session | None:
+    return ledgers.sessions.get(ledger, id) if id else None
