@@ -172,3 +172,4 @@ def log_to_stderr(service: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(os.environ.get(LOG_LEVEL, "INFO").upper())
+    logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -120,33 +120,38 @@ def settle(
         audit.add(connection, now, None, [workspace, row.session], "snapshot.committed", row.kind, evidence)
 
 
-def found(ledger: Ledger, session: str, workspace: str, number: int, facts: Facts, now: datetime) -> Snapshot:
-    """The committed row of an object that stands in the store: the object is the commit, the row its index.
+def found(
+    ledger: Ledger,
+    session: str,
+    workspace: str,
+    number: int,
+    facts: Facts,
+    now: datetime,
+    *,
+    readable: bool = True,
+) -> None:
+    """A row for an object that stands in the store: the object is the commit, the row its index.
 
-    A reserved row of other bytes gives way; a committed one stays as it is.
+    A reserved row of other bytes gives way; a committed one stays as it is. readable=False: the row stays
+    reserved, so that its number is never used again and nothing takes it for a save.
     """
     here = (snapshots.c.workspace == workspace) & (snapshots.c.number == number)
     with ledger.write() as connection:
         row = connection.execute(select(snapshots).where(here)).first()
-        if row is not None and (row.state == "committed" or row.sha256 == facts.sha256):
-            there = made(Snapshot, row)
-        else:
+        if row is None or (row.state == "reserved" and row.sha256 != facts.sha256):
             connection.execute(delete(snapshots).where(here))
-            there = Snapshot(
-                workspace,
-                number,
-                facts.kind,
-                "reserved",
-                session,
-                facts.sha256,
-                now,
-                facts.size_bytes,
-                facts.files,
-                facts.stored_bytes,
+            connection.execute(
+                insert(snapshots).values(
+                    workspace=workspace,
+                    number=number,
+                    state="reserved",
+                    session=session,
+                    at=now,
+                    **dataclasses.asdict(facts),
+                )
             )
-            connection.execute(insert(snapshots).values(**dataclasses.asdict(there)))
-    settle(ledger, workspace, number, True, now, by_writer=False)
-    return dataclasses.replace(there, state="committed")
+    if readable:
+        settle(ledger, workspace, number, True, now, by_writer=False)
 
 
 def of_workspace(ledger: Ledger, workspace: str, *, committed: bool = True) -> list[Snapshot]:

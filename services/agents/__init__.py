@@ -1,0 +1,1 @@
+"""The service that agents talk to, and nobody else: see README.md."""

@@ -1,0 +1,155 @@
+"""The service put together: what it holds, its addresses, how it begins and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
+
+from tornado.web import Application, RequestHandler
+
+from jupyterhub_notebooks.clock import SYSTEM_CLOCK, Clock
+from jupyterhub_notebooks.errors import DatabaseAway
+from jupyterhub_notebooks.ledger import Ledger, hub, wait_for_revision
+from jupyterhub_notebooks.settings import Settings
+
+from .. import running
+from . import directory, handlers, store_handlers
+from .allowance import Allowance
+from .handling import Health, Nothing
+from .heartbeats import Heartbeats
+from .orders import Waiting
+from .signing import Signer
+from .storage import Objects, open_objects, root_of, signer_of
+
+log = logging.getLogger("agents")
+
+MOST_BODY_BYTES = 9 * 10**6
+END_SECONDS = 10.0
+
+
+class Agents:
+    """All that the addresses share. root: the directory store's folder, None where objects lie elsewhere."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        objects: Objects,
+        signer: Signer,
+        *,
+        root: Path | None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.settings = settings
+        self.ledger = ledger
+        self.objects = objects
+        self.signer = signer
+        self.root = root
+        self.clock = clock
+        self.heartbeats = Heartbeats(ledger)
+        self.waiting = Waiting(ledger)
+        self.allowance = Allowance()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._requests: set[RequestHandler] = set()
+
+    def lock(self, workspace: str) -> asyncio.Lock:
+        """One at a time for each workspace, in this process; the ledger and the store guard the rest."""
+        return self._locks.setdefault(workspace, asyncio.Lock())
+
+    def in_thread(self, act: Callable[[], object]) -> None:
+        """Runs act in a thread, awaited at the end."""
+        task = asyncio.ensure_future(asyncio.to_thread(act))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def began(self, request: RequestHandler) -> None:
+        self._requests.add(request)
+
+    def finished(self, request: RequestHandler) -> None:
+        self._requests.discard(request)
+
+    async def settled(self, seconds: float) -> None:
+        """Returns once every request is answered and every thread is done, or after seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._requests or self._tasks:  # noqa: ASYNC110  requests end in many places
+                    await asyncio.sleep(0.02)
+
+
+def make_app(agents: Agents) -> Application:
+    """Every address below the path of ``agents_url``."""
+    base = urlsplit(agents.settings.agents_url).path.rstrip("/")
+    shared = {"agents": agents}
+    routes = [
+        ("/health", Health),
+        ("/v1/hello", handlers.HelloHandler),
+        ("/v1/heartbeat", handlers.HeartbeatHandler),
+        ("/v1/orders", handlers.OrdersHandler),
+        ("/v1/urls", handlers.UrlsHandler),
+        ("/v1/commit", handlers.CommitHandler),
+        ("/v1/release", handlers.ReleaseHandler),
+        ("/v1/snapshots", handlers.SnapshotsHandler),
+        ("/v1/extend", handlers.ExtendHandler),
+        ("/v1/log", handlers.LogHandler),
+        ("/v1/store/" + store_handlers.KEYS, store_handlers.StoreHandler),
+    ]
+    return Application(
+        [(base + path, handler, shared) for path, handler in routes],
+        default_handler_class=Nothing,
+        default_handler_args=shared,
+        log_function=_log_request,
+    )
+
+
+def _log_request(handler: RequestHandler) -> None:
+    """Without the query, which holds signatures."""
+    request = handler.request
+    session = getattr(handler, "session", None)
+    log.debug(
+        "%s %s %s",
+        handler.get_status(),
+        request.method,
+        request.path,
+        extra={"session": session.id if session else None},
+    )
+
+
+@contextlib.asynccontextmanager
+async def service(settings: Settings) -> AsyncIterator[None]:
+    """Runs it. At the end no new request is taken, those begun are answered, what is due is written."""
+    ledger = Ledger(settings.ledger)
+    try:
+        await ledger.run(wait_for_revision)
+        now = SYSTEM_CLOCK.now()
+        hub_id = await ledger.run(hub.hub_id, now)
+        objects = await asyncio.to_thread(open_objects, settings, hub_id, now)
+        agents = Agents(settings, ledger, objects, signer_of(settings, SYSTEM_CLOCK), root=root_of(settings))
+        server = await running.listen(
+            make_app(agents), settings.agents_url, max_body_bytes=MOST_BODY_BYTES, setting="agents_url"
+        )
+        if agents.root is not None:
+            await asyncio.to_thread(directory.sweep, agents.root)
+        writing = asyncio.create_task(agents.heartbeats.run(SYSTEM_CLOCK.monotonic))
+        try:
+            yield
+        finally:
+            server.stop()
+            await agents.waiting.close()
+            await agents.settled(END_SECONDS)
+            await server.close_all_connections()
+            writing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writing
+            try:
+                await agents.heartbeats.flush()
+            except DatabaseAway as error:
+                log.warning("the last heartbeats were not written: %s", error.sentence())
+    finally:
+        ledger.close()

@@ -1,0 +1,77 @@
+"""One heartbeat: what it brings to the ledger, and what goes down with the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from jupyterhub_notebooks.contract import Ended, Heartbeat, Order
+from jupyterhub_notebooks.ledger import Ledger, Session, intents, leases, sessions
+
+from . import reading
+from .heartbeats import is_urgent, values_of
+from .orders import orders_of
+
+if TYPE_CHECKING:
+    from .app import Agents
+
+#: A lease is renewed once an eighth of it is used: heartbeats may come every second.
+FRESH = 7 / 8
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What the ledger says to a heartbeat; lease None: it is lost."""
+
+    lease: leases.Lease | None
+    orders: tuple[Order, ...]
+
+
+async def beat(agents: Agents, session: Session, body: Heartbeat) -> Beat:
+    """Takes a heartbeat in. A phase that is new is in the ledger when this returns."""
+    now = agents.clock.now()
+    values = values_of(body, now)
+    newer = agents.heartbeats.is_newer(session.id, body)
+    urgent = newer and (is_urgent(values, session) or body.ended is not None)
+    said = await agents.ledger.run(
+        _in_ledger,
+        session,
+        frozenset(body.done_orders),
+        values if urgent else {},
+        body.ended if newer else None,
+        agents.settings.lease_seconds,
+        now,
+    )
+    if newer:
+        agents.heartbeats.heard(session.id, body, agents.clock.monotonic())
+        if urgent:
+            agents.heartbeats.written(session.id)
+        else:
+            agents.heartbeats.later(session.id, values)
+    return said
+
+
+def _in_ledger(
+    ledger: Ledger,
+    session: Session,
+    done: frozenset[str],
+    values: Mapping[str, Any],
+    ended: Ended | None,
+    lease_seconds: float,
+    now: datetime,
+) -> Beat:
+    if values:
+        sessions.report(ledger, [sessions.Report(session.id, values)])
+    if ended is not None:
+        cause = reading.label(ended.cause, "ended.cause")
+        sessions.ended(ledger, session.id, now, cause, reading.text(ended.detail))
+    asked = intents.open_of(ledger, session.id)
+    for one in asked:
+        if one.id in done:
+            intents.done(ledger, one.id, now)
+    lease = leases.of_session(ledger, session.workspace, session.id)
+    if lease is not None and lease.ends_in_seconds < FRESH * lease_seconds:
+        lease = leases.renew(ledger, session.workspace, session.id, lease_seconds)
+    return Beat(lease, orders_of([one for one in asked if one.id not in done], session.id))

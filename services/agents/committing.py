@@ -1,0 +1,137 @@
+"""Commits, and what a crash in the middle of one left: the object is the commit, the row its index.
+
+One commit of a workspace at a time: session, lease and number are checked and the row reserved, the object
+is created exclusively, the row settled. Whatever part fails, the same commit again ends the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import logging
+from typing import TYPE_CHECKING
+
+from jupyterhub_notebooks.clock import to_text
+from jupyterhub_notebooks.contract import Commit, Committed
+from jupyterhub_notebooks.errors import Conflict, Damaged, NotFound, Unchecked
+from jupyterhub_notebooks.ledger import Session, Snapshot, snapshots
+from jupyterhub_notebooks.workspace.snapshots import MOST_BYTES, SnapshotHead, parse_snapshot
+
+from . import reading
+from .storage import read, snapshot_key, write_new
+
+if TYPE_CHECKING:
+    from .app import Agents
+
+log = logging.getLogger("agents.commits")
+
+
+async def commit(agents: Agents, session: Session, body: Commit) -> Committed:
+    """Commits a snapshot, once. Raises Unchecked, Denied, Conflict, StorageAway."""
+    raw, head = decoded(body, session.workspace)
+    facts = facts_of(raw, head)
+    async with agents.lock(session.workspace):
+        await settle(agents, session, but=facts.sha256)
+        row = await agents.ledger.run(
+            snapshots.reserve,
+            session.id,
+            session.workspace,
+            body.number,
+            body.lease,
+            facts,
+            agents.clock.now(),
+        )
+        if row.state != "committed":
+            key = snapshot_key(session.workspace, body.number)
+            if not await asyncio.to_thread(write_new, agents.objects, key, raw):
+                await settle(agents, session)
+                raise Conflict(
+                    f"Snapshot {body.number} is there already",
+                    "Another save of this workspace took its number.",
+                    field="number",
+                )
+            await agents.ledger.run(
+                snapshots.settle, session.workspace, body.number, True, agents.clock.now()
+            )
+            log.info("snapshot %s committed", body.number, extra={"session": session.id})
+    agents.allowance.committed(session.workspace)
+    return Committed(body.number, to_text(row.at))
+
+
+def decoded(body: Commit, workspace: str) -> tuple[bytes, SnapshotHead]:
+    """The object's bytes and what they say. Raises Unchecked where that is not what the commit says."""
+    number = reading.number(body.number, "number")
+    try:
+        raw = base64.b64decode(body.body, validate=True)
+    except ValueError:
+        raise Unchecked("This is not base64", field="body") from None
+    if len(raw) > MOST_BYTES:
+        raise Unchecked(f"A snapshot has at most {MOST_BYTES:,} bytes", field="body")
+    try:
+        head = parse_snapshot(raw, number=number, workspace=workspace)
+    except Damaged as error:
+        raise Unchecked(error.title, error.why, field="body") from None
+    if head.kind != body.kind:
+        raise Unchecked(f"The snapshot is of kind {head.kind}", field="kind")
+    if head.lease not in (None, body.lease):
+        raise Unchecked(f"The snapshot was made under lease {head.lease}", field="lease")
+    return raw, head
+
+
+def facts_of(raw: bytes, head: SnapshotHead) -> snapshots.Facts:
+    """What the index keeps; the object's own word, not the sender's."""
+    return snapshots.Facts(
+        head.kind,
+        hashlib.sha256(raw).hexdigest(),
+        head.size_bytes,
+        reading.count(head.files),
+        head.stored_bytes,
+    )
+
+
+async def settle(agents: Agents, session: Session, *, but: str = "", look_further: bool = False) -> None:
+    """Asks the store about each reserved row of the session's workspace; call it under its lock.
+
+    but: sha256 of an object that is about to be written. look_further: also takes up snapshots that stand
+    in the store above every row (a late answer, or a ledger put back from an older copy).
+    """
+    rows = await agents.ledger.run(snapshots.of_workspace, session.workspace, committed=False)
+    for row in rows:
+        if row.state == "reserved" and row.sha256 != but:
+            await _settled(agents, session, row)
+    while look_further:
+        number = await agents.ledger.run(snapshots.next_number, session.workspace)
+        look_further = await _taken_up(agents, session, number)
+
+
+async def _settled(agents: Agents, session: Session, row: Snapshot) -> None:
+    if not await _taken_up(agents, session, row.number):
+        await agents.ledger.run(
+            snapshots.settle, row.workspace, row.number, False, agents.clock.now(), by_writer=False
+        )
+
+
+async def _taken_up(agents: Agents, session: Session, number: int) -> bool:
+    """Whether an object of that number stands in the store; if so the ledger has its row afterwards."""
+    try:
+        raw = await asyncio.to_thread(read, agents.objects, snapshot_key(session.workspace, number))
+    except NotFound:
+        return False
+    try:
+        facts = facts_of(raw, parse_snapshot(raw, number=number, workspace=session.workspace))
+        readable = True
+    except Damaged as error:
+        log.warning("%s", error.sentence(), extra={"session": session.id})
+        facts = snapshots.Facts("save", hashlib.sha256(raw).hexdigest(), 0, 0, 0)
+        readable = False
+    await agents.ledger.run(
+        snapshots.found,
+        session.id,
+        session.workspace,
+        number,
+        facts,
+        agents.clock.now(),
+        readable=readable,
+    )
+    return True

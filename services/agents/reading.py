@@ -1,0 +1,66 @@
+"""From what an agent sent to values that a database takes: bounded whole numbers, clean text, known labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from jupyterhub_notebooks.contract import PHASES, PROTOCOL, Heartbeat
+from jupyterhub_notebooks.errors import Unchecked
+
+from .refusals import TooOld
+
+MOST = 2**62
+MOST_COUNT = 2**31 - 1
+TEXTS = 50
+TEXT_LENGTH = 1000
+_LABEL = re.compile(r"[a-z][a-z0-9_]{0,39}")
+OLDEST = max(1, PROTOCOL - 1)
+
+
+def spoken(protocol: int) -> None:
+    """Raises TooOld for a protocol before the last two."""
+    if protocol < OLDEST:
+        raise TooOld(
+            f"This agent speaks version {protocol} of the protocol and this Hub needs {OLDEST} or newer",
+            "Files stay on the volume and are not saved to storage.",
+            ["Stop the notebook and start it again with a newer image"],
+            field="protocol",
+        )
+
+
+def text(value: str, most: int = TEXT_LENGTH) -> str:
+    """Without what a database refuses, and not longer than most."""
+    return value.encode("utf-8", "replace").decode().replace("\0", "")[:most]
+
+
+def texts(values: Iterable[str]) -> list[str]:
+    return [text(value) for value in list(values)[:TEXTS]]
+
+
+def size(value: int) -> int:
+    return max(0, min(value, MOST))
+
+
+def count(value: int) -> int:
+    return max(0, min(value, MOST_COUNT))
+
+
+def number(value: int | None, field: str) -> int:
+    """A snapshot's or line's number. Raises Unchecked."""
+    if value is None or not 0 <= value <= MOST_COUNT:
+        raise Unchecked("This must be a whole number from 0 on", field=field)
+    return value
+
+
+def label(value: str, field: str) -> str:
+    """A cause. Raises Unchecked."""
+    if _LABEL.fullmatch(value) is None:
+        raise Unchecked("This must be a label such as server_died", field=field)
+    return value
+
+
+def phase(beat: Heartbeat) -> str:
+    if beat.phase not in PHASES:
+        raise Unchecked(f"This must be one of {', '.join(PHASES)}", field="phase")
+    return beat.phase
