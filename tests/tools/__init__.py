@@ -1,0 +1,1 @@
+"""Programs that the tests need beside Python, and how they are had."""
