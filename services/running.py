@@ -88,6 +88,22 @@ async def _parent_gone(end: asyncio.Event, log: logging.Logger) -> None:
     end.set()
 
 
+async def bind(
+    url: str, *, wait_seconds: float = PORT_WAIT_SECONDS, setting: str = "url"
+) -> list[socket.socket]:
+    """The sockets of url's host and port. Raises PortTaken that names the holder after wait_seconds."""
+    parts = urlsplit(url)
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if parts.scheme != "http" or not host or not port:
+        raise ConfigError(
+            f"{url!r} is not an address to listen on", next=["Write http://HOST:PORT/PATH/"], field=setting
+        )
+    return await _bound(host, port, wait_seconds)
+
+
 async def listen(
     app: Application,
     url: str,
@@ -95,15 +111,11 @@ async def listen(
     wait_seconds: float = PORT_WAIT_SECONDS,
     max_body_bytes: int = 1_000_000,
     setting: str = "url",
+    sockets: list[socket.socket] | None = None,
 ) -> HTTPServer:
-    """A server of app at url's host and port. Raises PortTaken that names the holder after wait_seconds."""
-    parts = urlsplit(url)
-    host, port = parts.hostname, parts.port
-    if parts.scheme != "http" or not host or not port:
-        raise ConfigError(
-            f"{url!r} is not an address to listen on", next=["Write http://HOST:PORT/PATH/"], field=setting
-        )
-    sockets = await _bound(host, port, wait_seconds)
+    """A server of app at url's host and port, or at sockets that ``bind`` gave. Raises as ``bind`` does."""
+    if sockets is None:
+        sockets = await bind(url, wait_seconds=wait_seconds, setting=setting)
     server = HTTPServer(app, max_body_size=max_body_bytes, max_buffer_size=max(max_body_bytes, 1_000_000))
     server.add_sockets(sockets)
     return server

@@ -131,11 +131,12 @@ async def service(settings: Settings) -> AsyncIterator[None]:
         hub_id = await ledger.run(hub.hub_id, now)
         objects = await asyncio.to_thread(open_objects, settings, hub_id, now)
         agents = Agents(settings, ledger, objects, signer_of(settings, SYSTEM_CLOCK), root=root_of(settings))
-        server = await running.listen(
-            make_app(agents), settings.agents_url, max_body_bytes=MOST_BODY_BYTES, setting="agents_url"
-        )
-        if agents.root is not None:
+        sockets = await running.bind(settings.agents_url, setting="agents_url")
+        if agents.root is not None:  # the port is ours, so no other process writes there
             await asyncio.to_thread(directory.sweep, agents.root)
+        server = await running.listen(
+            make_app(agents), settings.agents_url, max_body_bytes=MOST_BODY_BYTES, sockets=sockets
+        )
         writing = asyncio.create_task(agents.heartbeats.run(SYSTEM_CLOCK.monotonic))
         try:
             yield

@@ -34,13 +34,14 @@ async def beat(agents: Agents, session: Session, body: Heartbeat) -> Beat:
     now = agents.clock.now()
     values = values_of(body, now)
     newer = agents.heartbeats.is_newer(session.id, body)
-    urgent = newer and (is_urgent(values, session) or body.ended is not None)
+    ends = newer and body.ended is not None and not (session.ended_at and session.cause)
+    urgent = newer and (ends or is_urgent(values, session))
     said = await agents.ledger.run(
         _in_ledger,
         session,
         frozenset(body.done_orders),
         values if urgent else {},
-        body.ended if newer else None,
+        body.ended if ends else None,
         agents.settings.lease_seconds,
         now,
     )

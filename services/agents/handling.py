@@ -44,6 +44,7 @@ class Handler(RequestHandler):
         self.agents = agents
         self._body = bytearray()
         self._too_big = False
+        self._acting = False
         self._refused: NotebooksError | None = None
 
     def set_default_headers(self) -> None:
@@ -71,6 +72,7 @@ class Handler(RequestHandler):
         raise NotImplementedError
 
     async def _go(self, *_path: str) -> None:
+        self._acting = True
         if self._refused is not None:
             raise self._refused
         await self.act()
@@ -82,7 +84,8 @@ class Handler(RequestHandler):
 
     def on_connection_close(self) -> None:
         super().on_connection_close()
-        self.agents.finished(self)
+        if not self._acting:  # what has begun is carried out, whether or not somebody waits for the answer
+            self.agents.finished(self)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         if self._refused is not None:
