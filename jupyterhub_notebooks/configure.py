@@ -94,7 +94,12 @@ def _services(settings: Settings, pages_url: str, environment: Mapping[str, str]
         {
             "name": "notebooks",
             "url": pages_url,
-            "command": [sys.executable, "-m", "jupyterhub_notebooks.services.notebooks"],
+            "command": [
+                sys.executable,
+                "-m",
+                "jupyterhub_notebooks.services.notebooks",
+                "--ends-with-parent",
+            ],
             "environment": {
                 VARIABLE: settings.to_json(),
                 **({"NOTEBOOKS_HTMX": htmx} if htmx else {}),

@@ -58,7 +58,7 @@ notebooks(
     # What may be started. An edited file is taken up without a restart.
     profiles=os.environ["NOTEBOOKS_PROFILES"],
     # Addresses and secrets that `up` made.
-    agents_url=address("AGENTS"),
+    agents_url=address("AGENTS") + "/services/agents",
     pages_url=address("NOTEBOOKS"),
     agents_api_token=f"file:{secrets / 'agents-token'}",
     signing_key=f"file:{secrets / 'signing-key'}",
@@ -79,8 +79,9 @@ notebooks(
 # --- Where notebooks run --------------------------------------------------------------------------------
 
 # Local processes of the account that runs `up`: all users share it, so this is for one person or for
-# people who trust each other. The files of running notebooks lie in this folder.
-c.LocalNotebookSpawner.notebooks_folder = str(state / "notebooks")
+# people who trust each other. The files of running notebooks lie here; what is saved lies in the store.
+c.LocalNotebookSpawner.volumes_dir = str(state / "volumes")
+c.LocalNotebookSpawner.logs_dir = str(state / "logs" / "sessions")
 
 # --- What `up` itself may do at the Hub: stop running notebooks when it ends, remove users --------------
 

@@ -166,7 +166,7 @@ def _agents(plan: Plan, settings: Settings, shared: Mapping[str, str]) -> Child:
     command = [sys.executable, "-m", "jupyterhub_notebooks.services.agents"]
 
     async def ready() -> bool:
-        return await answers(port, "/services/agents/") is not None
+        return await answers(port, "/services/agents/health") == 200
 
     return Child("agents", "The agents' service", command, {**shared, **own}, ready)
 

@@ -25,7 +25,7 @@ from . import ports
 
 MARKER = "notebooks-state.json"
 FORMAT = 1
-FOLDERS = ("logs", "secrets", "run", "store", "notebooks")
+FOLDERS = ("logs", "secrets", "run", "store", "volumes")
 #: Addresses on 127.0.0.1 that are chosen once; the public one is an option of ``up``.
 INTERNAL_PORTS = ("hub", "proxy", "agents", "notebooks")
 #: Generated once: name of the file in secrets/ -> its number of random bytes, written as hex.

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from .. import ledger as ledgers
-from ..errors import NotebooksError
-from ..hubapi.plain import Hub, Server
+from ..errors import NotebooksError, NotFound
+from ..hubapi.client import HubApi
 from ..ledger import Ledger, Session
 from ..units import count
 
 Say = Callable[[str], object]
 
-CAUSE = "platform_stopped"
+CAUSE = "shutdown"
 LOOK_SECONDS = 0.25
 STEP_PERCENT = 10
 #: After the Hub says that a server is gone, its agent may still be telling the ledger that it has saved.
@@ -37,21 +37,26 @@ class Ended:
     sentence: str
 
 
-async def stop_all(hub: Hub, ledger: Ledger, say: Say) -> list[Ended]:
+async def stop_all(hub: HubApi, ledger: Ledger, say: Say) -> list[Ended]:
     """Stops every server of the Hub and answers what became of each. Raises HubAway."""
-    servers = await asyncio.to_thread(hub.active_servers)
-    if not servers:
+    running = [
+        (user.name, server.name)
+        async for user in hub.users("active")
+        for server in user.servers.values()
+        if not server.stopped
+    ]
+    if not running:
         return []
-    say(f"Stopping {count(len(servers), 'notebook')} and saving; Ctrl-C again leaves them running.")
-    return list(await asyncio.gather(*(_stop_one(hub, ledger, server, say) for server in servers)))
+    say(f"Stopping {count(len(running), 'notebook')} and saving; Ctrl-C again leaves them running.")
+    return list(await asyncio.gather(*(_stop_one(hub, ledger, *each, say) for each in running)))
 
 
-async def _stop_one(hub: Hub, ledger: Ledger, server: Server, say: Say) -> Ended:
+async def _stop_one(hub: HubApi, ledger: Ledger, user: str, server: str, say: Say) -> Ended:
     began = time.monotonic()
-    name, session_id = await ledger.run(_intend, server)
+    name, session_id = await ledger.run(_intend, user, server)
     try:
-        await asyncio.to_thread(hub.stop, server.user, server.name)
-        await _follow(hub, ledger, server, name, session_id, say)
+        await hub.stop_server(user, server)
+        await _follow(hub, ledger, user, server, name, session_id, say)
         session = await _settled(ledger, session_id)
     except NotebooksError as error:
         ended = Ended(name, False, f"{name}: {error.sentence()}")
@@ -61,16 +66,25 @@ async def _stop_one(hub: Hub, ledger: Ledger, server: Server, say: Say) -> Ended
     return ended
 
 
-async def _follow(hub: Hub, ledger: Ledger, server: Server, name: str, session_id: str, say: Say) -> None:
+async def _follow(
+    hub: HubApi, ledger: Ledger, user: str, server: str, name: str, session_id: str, say: Say
+) -> None:
     """Returns once the Hub has forgotten the server; says how far it is on the way."""
     shown = ""
-    while any(each.name == server.name for each in await asyncio.to_thread(hub.servers_of, server.user)):
-        session = await ledger.run(_session, session_id)
-        now_at = step(session)
+    while await _runs(hub, user, server):
+        now_at = step(await ledger.run(_session, session_id))
         if now_at != shown:
             say(f"{name}: {now_at}…")
             shown = now_at
         await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _runs(hub: HubApi, user: str, server: str) -> bool:
+    try:
+        found = (await hub.user(user)).servers.get(server)
+    except NotFound:
+        return False
+    return found is not None and not found.stopped
 
 
 async def _settled(ledger: Ledger, session_id: str) -> Session | None:
@@ -112,17 +126,16 @@ def all_saved(ended: Sequence[Ended]) -> bool:
     return all(each.saved is not False for each in ended)
 
 
-def _intend(ledger: Ledger, server: Server) -> tuple[str, str]:
+def _intend(ledger: Ledger, user: str, server: str) -> tuple[str, str]:
     """Writes who asks for the stop; answers what to call the notebook and the id of its session."""
-    named = server.name or "main"
-    owner = ledgers.users.by_name(ledger, server.user)
-    notebook = ledgers.notebooks.find(ledger, owner.id, server.name) if owner else None
+    owner = ledgers.users.by_name(ledger, user)
+    notebook = ledgers.notebooks.find(ledger, owner.id, server) if owner else None
     if notebook is None:
-        return f"{named} of {server.user}", ""
+        return f"{server or 'main'} of {user}", ""
     session = ledgers.sessions.open_of_notebook(ledger, notebook.id)
     if session is not None:
         ledgers.intents.ask(ledger, session.id, "stop", CAUSE, None, datetime.now(UTC))
-    return f"{notebook.title} of {server.user}", session.id if session else ""
+    return f"{notebook.title} of {user}", session.id if session else ""
 
 
 def _session(ledger: Ledger, id: str) -> Session | None:

@@ -152,12 +152,12 @@ class _Asked:
 
 async def _leave(plan: Plan, configured: Configured, asked: _Asked) -> int:
     """Stops the notebooks, unless a second signal says not to wait. Answers the exit status."""
-    from ..hubapi.plain import Hub
+    from ..hubapi.client import HubApi
     from ..ledger import Ledger
     from . import stopping
 
     ledger = Ledger(configured.settings.ledger)
-    hub = Hub(plan.hub_api, plan.state.secret("up-token").read_text().strip())
+    hub = HubApi(plan.hub_api, plan.state.secret("up-token").read_text().strip())
     stops = asyncio.create_task(stopping.stop_all(hub, ledger, say))
     hurry = asyncio.create_task(asked.second.wait())
     try:
@@ -173,6 +173,7 @@ async def _leave(plan: Plan, configured: Configured, asked: _Asked) -> int:
         hurry.cancel()
         stops.cancel()
         await asyncio.gather(stops, hurry, return_exceptions=True)
+        hub.close()
         ledger.close()
 
 

@@ -6,6 +6,7 @@ written; removing a user closes their way in at once, at the Hub too.
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -93,7 +94,7 @@ def password(url: str | None, state: Path | None, name: str) -> None:
 @ledger_options
 @click.argument("name")
 def remove(url: str | None, state: Path | None, name: str) -> None:
-    """Take NAME's way in. Notebooks must be stopped; they stay in the trash for 30 days."""
+    """Take NAME's way in. Their notebooks must be stopped; the files are kept."""
     from ..ledger import passwords
     from ..login.names import normal
 
@@ -124,21 +125,10 @@ def _keep_one_administrator(base: Ledger, name: str, admin: bool) -> None:
 
 def _remove_from_hub(state: State, name: str) -> None:
     """Removes the Hub's user, so that a later one of the same name is a new person."""
-    from ..hubapi.plain import Hub
-
     if not state.hub_database.exists():
         return
-    token = state.secret("up-token").read_text().strip()
-    hub = Hub(f"http://127.0.0.1:{state.known_ports()['hub']}/hub/api", token)
     try:
-        if hub.servers_of(name):
-            raise Refusal(
-                f"{name} has running notebooks",
-                "They would be ended",
-                ["Stop them on the page of all notebooks first"],
-                field="NAME",
-            )
-        hub.delete_user(name)
+        asyncio.run(_ask_hub_to_remove(state, name))
     except NotFound:
         return  # never logged in: the Hub has no such user
     except HubAway as error:
@@ -147,6 +137,24 @@ def _remove_from_hub(state: State, name: str) -> None:
             "The Hub does not answer, and it would still know this user",
             ["Start it with: jupyterhub-notebooks up"],
         ) from error
+
+
+async def _ask_hub_to_remove(state: State, name: str) -> None:
+    from ..hubapi.client import HubApi
+
+    token = state.secret("up-token").read_text().strip()
+    hub = HubApi(f"http://127.0.0.1:{state.known_ports()['hub']}/hub/api", token)
+    try:
+        if any(not server.stopped for server in (await hub.user(name)).servers.values()):
+            raise Refusal(
+                f"{name} has running notebooks",
+                "They would be ended",
+                ["Stop them on the page of all notebooks first"],
+                field="NAME",
+            )
+        await hub.delete_user(name)
+    finally:
+        hub.close()
 
 
 def _quoted(name: str) -> str:

@@ -131,6 +131,10 @@ class HubApi:
             return True
         return response.code == 204
 
+    async def delete_user(self, name: str) -> None:
+        """Removes a user without servers from the Hub. Raises NotFound."""
+        await self._ask("DELETE", f"users/{_quoted(name)}")
+
     async def _json(self, method: str, path: str, accept: str = "application/json") -> Any:
         return json.loads((await self._ask(method, path, accept=accept)).body or b"null")
 

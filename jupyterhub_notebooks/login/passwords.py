@@ -73,8 +73,8 @@ class PasswordAuthenticator(Authenticator):
         try:
             async with self._slowing.turn(name) as told:
                 found = await self.ledger.run(ledgers.passwords.get, name)
-                hashed = found.hash if found else await self._run(hashing.dummy)
-                right = await self._run(partial(hashing.verify, password, hashed))
+                nobodys = await self._run(hashing.dummy)
+                right = await self._run(partial(hashing.verify, password, found.hash if found else nobodys))
                 told(right and found is not None)
         except TooMany:
             raise web.HTTPError(
