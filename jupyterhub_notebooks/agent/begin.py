@@ -1,0 +1,148 @@
+"""From the volume as it was found to a workspace that may be used and saved, or to a reason why not.
+
+| volume | what happens |
+|---|---|
+| empty | head is restored; without a head the workspace begins here |
+| kept, base is head | the files here win; they are saved with the next save |
+| kept, base is another | they are saved as a recovery snapshot beside head, then head is restored |
+| restoring | the restore begins again; nothing of it was ever saved |
+| unknown | everything is saved as a recovery snapshot (as the first save where there is no head), then head is restored |
+
+Nothing that is only here is touched before it is committed. A restore that does not end raises, and leaves ``restoring``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..contract import Hello, HelloAnswer
+from ..errors import Conflict, Damaged, NotebooksError
+from ..workspace.volume import Volume
+from .context import Context
+from .errors import Interrupted, OpenElsewhere
+
+#: How long one request of a restore is tried again.
+PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, in this order. keep: None, or the kind of snapshot that the files here become first."""
+
+    keep: str | None = None
+    restore: bool = False
+
+
+def hello_of(volume: Volume, agent_version: str, python: str) -> Hello:
+    """What the first request says of the volume."""
+    situation = volume.situation()
+    kept = situation == "kept"
+    return Hello(
+        agent_version=agent_version,
+        python=python,
+        volume=situation,
+        base=volume.base if kept else None,
+        lease=volume.lease if kept else None,
+        marker=volume.marker(),
+    )
+
+
+def plan(situation: str, base: int | None, head: int, *, foreign: bool) -> Plan:
+    """The table above. foreign: the marker in the files names another workspace, so base means nothing."""
+    if situation == "restoring":
+        return Plan(restore=True)
+    if situation == "empty":
+        return Plan(restore=head > 0)
+    if situation == "kept" and not foreign and base is not None:
+        return Plan() if base == head else Plan(keep="recovery", restore=head > 0)
+    return Plan(keep="recovery" if head else "save", restore=head > 0)
+
+
+def begin(context: Context) -> None:
+    """Brings the volume to a state that may be saved. Raises Interrupted, or NotebooksError in words."""
+    from .remote import Patience
+
+    volume, answer = context.volume, context.answer
+    if volume.pending is not None:
+        _, snapshots = context.store(Patience(PATIENCE_SECONDS, context.stopped))
+        volume.settle(snapshots)
+    situation, marker = volume.situation(), volume.marker()
+    todo = plan(
+        situation, volume.base, answer.head, foreign=marker is not None and marker != answer.workspace
+    )
+    if situation == "restoring" and not answer.head:
+        raise Damaged(
+            "The workspace could not be fetched",
+            "An earlier start began to fetch a snapshot, and storage has none of this workspace now.",
+            ["Ask your administrator: nothing here was changed"],
+        )
+    if todo.keep is not None:
+        _keep(context, todo.keep)
+    if todo.restore:
+        restore(context, answer.head)
+    elif situation == "empty":
+        volume.files.mkdir(parents=True, exist_ok=True)
+        volume.remember(base=0, lease=context.lease.number)
+    else:
+        volume.remember(lease=context.lease.number)
+    context.standing.known(answer.head)
+
+
+def _keep(context: Context, kind: str) -> None:
+    """Saves what only this volume has, before anything of it is replaced."""
+    from .saving import Saver
+
+    context.standing.enter("saving")
+    context.volume.remember(lease=context.lease.number)
+    saver = Saver(context, PATIENCE_SECONDS, context.stopped)
+    known = kind == "recovery" and context.volume.base is not None and context.volume.situation() == "kept"
+    if known and not saver.look():
+        return
+    number = saver.save(kind=kind)
+    _check(context)
+    if number is not None and kind == "recovery":
+        context.standing.tell(
+            warnings=(
+                "This machine had files that the newest save does not have. They were kept as recovery snapshot"
+                f" {number}; the notebook shows the newest save",
+            )
+        )
+
+
+def restore(context: Context, number: int) -> None:
+    """Fetches snapshot number. Raises Interrupted where the end was asked for; ``restoring`` then stays."""
+    from ..workspace.ports import Cancelled
+    from ..workspace.restoring import restore as engine_restore
+    from .remote import Patience
+
+    context.standing.enter("restoring")
+    blocks, snapshots = context.store(Patience(PATIENCE_SECONDS, context.stopped))
+    try:
+        engine_restore(
+            context.volume,
+            blocks,
+            snapshots,
+            number,
+            progress=context.standing.progress,
+            cancelled=context.stopped,
+        )
+    except Cancelled:
+        raise Interrupted("The start was stopped while the workspace was fetched") from None
+    except NotebooksError:
+        _check(context)
+        raise
+    context.volume.remember(lease=context.lease.number)
+
+
+def _check(context: Context) -> None:
+    if context.stopped():
+        raise Interrupted("The start was stopped before the workspace was ready")
+
+
+def refused(answer: HelloAnswer) -> Conflict:
+    """The reason where the lease is somebody else's and stays so."""
+    return OpenElsewhere(
+        "This notebook still runs on another machine",
+        f"Only one session may write a workspace. {answer.held_by}",
+        ["Open it there, or stop it there and start again"],
+    )

@@ -1,0 +1,77 @@
+"""What the server's environment is: the workspace as home, its Python first, everything of one run outside of it.
+
+``of_server`` is pure; ``write_shell`` puts the files that it names into the run directory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from .venv_files import MARK
+
+TOKEN = "NOTEBOOK_SESSION_TOKEN"
+#: What a profile's variables never replace.
+_OURS = ("NOTEBOOK_", "JUPYTERHUB_")
+_DROPPED = (TOKEN, "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "CONDA_PREFIX", "CONDA_DEFAULT_ENV")
+
+
+def of_server(
+    own: Mapping[str, str], extra: Mapping[str, str], workspace: Path, run_dir: Path, venv: Path | None
+) -> dict[str, str]:
+    """The environment of server and startup script. own: the agent's; extra: the profile's."""
+    made = {name: value for name, value in own.items() if name not in _DROPPED}
+    made |= {name: value for name, value in extra.items() if not name.startswith(_OURS)}
+    made |= {
+        "HOME": str(workspace),
+        "TMPDIR": str(run_dir / "tmp"),
+        "JUPYTER_RUNTIME_DIR": str(run_dir / "runtime"),
+        "JUPYTER_CONFIG_PATH": _joined(run_dir / "config", made.get("JUPYTER_CONFIG_PATH")),
+    }
+    kernels = [workspace / ".local/share/jupyter"]
+    if venv is not None:
+        made["VIRTUAL_ENV"] = str(venv)
+        made["PATH"] = _joined(venv / "bin", made.get("PATH") or os.defpath)
+        kernels.append(venv / "share/jupyter")
+    made["JUPYTER_PATH"] = _joined(*kernels, made.get("JUPYTER_PATH"))
+    return made
+
+
+def _joined(*parts: Path | str | None) -> str:
+    return os.pathsep.join(str(part) for part in parts if part)
+
+
+def write_shell(run_dir: Path, venv: Path | None, shell: str | None) -> None:
+    """The folders of a run, and terminals that keep the workspace's Python first.
+
+    A login shell, which Jupyter starts otherwise, reads /etc/profile, and that sets PATH anew.
+    """
+    for name in ("tmp", "runtime", "config"):
+        folder = run_dir / name
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    program = shell or ("/bin/bash" if os.access("/bin/bash", os.X_OK) else "/bin/sh")
+    command = [program]
+    if os.path.basename(program) == "bash":
+        rc = run_dir / "config" / "bashrc"
+        rc.write_text(_BASHRC.format(mark=MARK, path=_first_in_path(venv)), encoding="utf-8")
+        command += ["--rcfile", str(rc)]
+    config = {"ServerApp": {"terminado_settings": {"shell_command": command}}}
+    (run_dir / "config" / "jupyter_server_config.json").write_text(json.dumps(config), encoding="utf-8")
+
+
+def _first_in_path(venv: Path | None) -> str:
+    return f'PATH={shlex.quote(str(venv / "bin"))}:"$PATH"; export PATH\n' if venv is not None else ""
+
+
+_BASHRC = """# {mark}: what a login shell reads, with the workspace's Python first
+[ -r /etc/profile ] && . /etc/profile
+{path}if [ -r ~/.bash_profile ]; then . ~/.bash_profile
+elif [ -r ~/.bash_login ]; then . ~/.bash_login
+elif [ -r ~/.profile ]; then . ~/.profile
+elif [ -r ~/.bashrc ]; then . ~/.bashrc
+fi
+"""

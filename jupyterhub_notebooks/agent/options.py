@@ -1,0 +1,66 @@
+"""The command line and the environment of the agent, read without a parser: it must start fast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import BadInput
+
+USAGE = "python -m jupyterhub_notebooks.agent run --state DIR --run-dir DIR [--log FILE] -- COMMAND…"
+_PATHS = ("--state", "--run-dir", "--log")
+
+
+@dataclass(frozen=True)
+class Options:
+    """files: the workspace. state: what this machine knows of it. run_dir: what lives as long as the session."""
+
+    files: Path
+    state: Path
+    run_dir: Path
+    log: Path | None
+    command: tuple[str, ...]
+    session: str
+    token: str
+    service_url: str
+
+
+def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
+    """Raises BadInput naming the argument or variable."""
+    if not arguments or arguments[0] != "run":
+        raise BadInput("The agent knows one command, run", next=[f"Usage: {USAGE}"])
+    given: dict[str, Path] = {}
+    rest = list(arguments[1:])
+    while rest and rest[0] != "--":
+        name, equals, value = rest.pop(0).partition("=")
+        if name not in _PATHS:
+            raise BadInput("There is no such option", next=[f"Usage: {USAGE}"], field=name)
+        if not equals:
+            value = rest.pop(0) if rest else ""
+        if not value:
+            raise BadInput("This option needs a path", next=[f"Usage: {USAGE}"], field=name)
+        given[name] = Path(value).absolute()
+    command = tuple(rest[1:])
+    for name in ("--state", "--run-dir"):
+        if name not in given:
+            raise BadInput("This option is missing", next=[f"Usage: {USAGE}"], field=name)
+    if not command:
+        raise BadInput("No command was given", next=[f"Usage: {USAGE}"], field="COMMAND")
+    return Options(
+        files=Path(_variable(environment, "NOTEBOOK_WORKSPACE")).absolute(),
+        state=given["--state"],
+        run_dir=given["--run-dir"],
+        log=given.get("--log"),
+        command=command,
+        session=_variable(environment, "NOTEBOOK_SESSION_ID"),
+        token=_variable(environment, "NOTEBOOK_SESSION_TOKEN"),
+        service_url=_variable(environment, "NOTEBOOK_SERVICE_URL"),
+    )
+
+
+def _variable(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name)
+    if not value:
+        raise BadInput("This variable is not set", "Whoever starts a notebook sets it", field=name)
+    return value

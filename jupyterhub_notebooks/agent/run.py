@@ -1,0 +1,358 @@
+"""One session from its first request to its last: the order of things, and what ends it.
+
+Promises: nothing is saved before the workspace is whole, and nothing without the lease; the server is never ended
+because a service is away; a second request to end does not interrupt a save; the exit status says whether all is saved.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from .. import __version__
+from ..contract import HelloAnswer, Order, Release
+from ..errors import NotebooksError
+from ..retrying import delays
+from ..workspace.volume import Volume
+from . import begin, environment, interpreter, processes
+from .bell import Bell
+from .context import Context
+from .errors import EXIT_NOT_SAVED, Interrupted, OpenElsewhere, ServiceAway, SessionClosed, TooOld
+from .heart import Heart
+from .initialize import Initialized, initialize
+from .lease import HeldLease
+from .log import SessionLog
+from .options import Options
+from .saving import PeriodicSaves, last
+from .server import Server, end_in_words
+from .service import Service
+from .standing import Standing
+
+#: A lease ends by itself after 120 s: who still holds it then is alive.
+HELD_SECONDS = 150.0
+#: How long a start waits for services/agents.
+AWAY_SECONDS = 300.0
+SERVER_END_SECONDS = 10.0
+RELEASE_SECONDS = 60.0
+LOOK_SECONDS = 5.0
+
+
+class Agent:
+    """``run`` does all of it and returns the exit status. ``ask_to_end`` may be called by a signal handler."""
+
+    def __init__(self, options: Options, own_environment: Mapping[str, str], began: float) -> None:
+        self.options, self._own, self._began = options, own_environment, began
+        options.run_dir.mkdir(parents=True, exist_ok=True)
+        self.log = SessionLog(options.log, options.run_dir)
+        self.service = Service(options.service_url, options.token)
+        self.standing = Standing()
+        self.lease = HeldLease()
+        self.volume = Volume(options.files, options.state)
+        self.heart = Heart(self.service, self.standing, self.lease, self.log, self._ordered)
+        self._bell = Bell()
+        self._end: tuple[str, str] | None = None
+        self._periodic: PeriodicSaves | None = None
+        self._early_saves: list[str] = []
+        self._server: Server | None = None
+        self._lock_file: int | None = None
+
+    def ask_to_end(self, cause: str, detail: str) -> None:
+        """The first cause stays. Takes no lock."""
+        if self._end is None:
+            self._end = (cause, detail)
+        self._bell.ring()
+
+    def _stopped(self) -> bool:
+        return self._end is not None
+
+    def run(self) -> int:
+        """The whole session."""
+        try:
+            return self._session()
+        except Interrupted as error:
+            self.log.say(error.title)
+            return self._release(self._cause(), 0)
+        except NotebooksError as error:
+            return self._not_started(error)
+        except Exception as error:
+            return self._not_started(_unexpected(self.log, error))
+        finally:
+            self.heart.stop()
+            self.log.close()
+            for name in ("tmp", "runtime"):
+                shutil.rmtree(self.options.run_dir / name, ignore_errors=True)
+
+    def _session(self) -> int:
+        self._lock()
+        python = interpreter.of_command(self.options.command, self._own.get("PATH"))
+        answer = self._hello(python.version)
+        context = Context(
+            self.service, self.standing, self.lease, self.log, self.volume, answer, self._stopped
+        )
+        known = answer.head > 0 or self.volume.situation() != "empty"
+        self.log.start(self.service)
+        if answer.lease is not None:
+            self.heart.start()
+            begin.begin(context)
+        try:
+            self._serve(context, python, known)
+        except Interrupted as error:
+            self.log.say(error.title)
+        except Exception as error:
+            trouble = error if isinstance(error, NotebooksError) else _unexpected(self.log, error)
+            self.ask_to_end("not_started", trouble.sentence())
+        return self._finish(context)
+
+    def _lock(self) -> None:
+        """One agent a volume on this machine, also before there is a lease."""
+        self.options.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock_file = os.open(
+            self.options.state / "agent.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        end = time.monotonic() + HELD_SECONDS
+        while True:
+            try:
+                fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                self._pause(0.5)
+                if time.monotonic() > end:
+                    raise OpenElsewhere(
+                        "This notebook still runs on this machine",
+                        "Another process saves its files.",
+                        ["Wait until it has ended, then start again"],
+                    ) from None
+
+    def _hello(self, python: str) -> HelloAnswer:
+        """The first answer with a lease. Raises OpenElsewhere, ServiceAway, SessionClosed, TooOld, Interrupted."""
+        hello = begin.hello_of(self.volume, __version__, python)
+        began = time.monotonic()
+        said = ""
+        for wait in delays(0.2, 5.0):
+            asked_at = time.monotonic()
+            try:
+                answer = self.service.post("v1/hello", hello, HelloAnswer)
+            except TooOld as error:
+                return self._without_service(hello.volume, error)
+            except ServiceAway as error:
+                if time.monotonic() - began > AWAY_SECONDS:
+                    raise
+                said = self._say_once(said, error.sentence())
+                self._pause(wait)
+                continue
+            if answer.lease is not None:
+                self.lease.renewed(answer.lease, asked_at)
+                return answer
+            if time.monotonic() - began > HELD_SECONDS:
+                raise begin.refused(answer)
+            said = self._say_once(said, f"This notebook waits for its files: {answer.held_by}")
+            self._wait_held(answer.held_by)
+            self._pause(wait)
+        raise AssertionError("delays never ends")
+
+    def _wait_held(self, held_by: str) -> None:
+        self.standing.tell(warnings=(f"Waiting: {held_by.split(';')[0]}",))
+        try:
+            self.heart.beat()
+        except NotebooksError as error:
+            self.log.say(error.sentence())
+
+    def _without_service(self, situation: str, error: TooOld) -> HelloAnswer:
+        """An agent too old to be served goes on where the files are here, saves nowhere else, and says so."""
+        if situation != "kept":
+            raise error
+        self.log.say(
+            f"{error.sentence()} The notebook runs on the files of this machine; nothing else is saved"
+        )
+        return HelloAnswer(workspace=self.volume.marker() or "", head=self.volume.base or 0)
+
+    def _say_once(self, said: str, sentence: str) -> str:
+        if said.split(";")[0] != sentence.split(";")[0]:
+            self.log.say(sentence)
+        return sentence
+
+    def _pause(self, seconds: float) -> None:
+        """Raises Interrupted when the end is asked for meanwhile."""
+        if not self._stopped():
+            self._bell.wait(seconds)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._stopped():
+            raise Interrupted("The start was stopped before the server was started")
+
+    def _serve(self, context: Context, python: interpreter.Interpreter, known: bool) -> None:
+        """Initializes, runs the script, starts the server, and waits until something ends the session."""
+        self._go_on()
+        self.standing.enter("initializing")
+        made = initialize(self.volume, context.answer.workspace, python, known=known)
+        self._report(made)
+        environment.write_shell(self.options.run_dir, made.venv, self._own.get("SHELL"))
+        variables = environment.of_server(
+            self._own, context.answer.environment, self.options.files, self.options.run_dir, made.venv
+        )
+        if context.answer.startup_script.strip():
+            self._run_script(context.answer, variables)
+        self._go_on()
+        self.standing.enter("starting")
+        before = processes.out_of_memory_count()
+        try:
+            self._server = Server(self.options.command, variables, self.options.files, self.log.write)
+        except OSError as error:
+            self.ask_to_end(
+                "server_died", f"The server could not be started: {error.strerror}: {self.options.command[0]}"
+            )
+            return
+        self._server.watch(lambda: self._server_ended(before))
+        self.log.say(f"The server was started {time.monotonic() - self._began:.3f} s after the notebook")
+        threading.Thread(target=self._await_server, name="ready", daemon=True).start()
+        processes.adopt_orphans()
+        if context.answer.lease is not None:
+            self._periodic = PeriodicSaves(context)
+            self._periodic.start()
+            for order in self._early_saves:
+                self._periodic.ask(order)
+        while not self._stopped():
+            self._bell.wait(LOOK_SECONDS)
+            processes.reap_orphans({self._server.pid})
+
+    def _report(self, made: Initialized) -> None:
+        for sentence in (*made.made_anew, *made.warnings):
+            self.log.say(sentence)
+        if made.made_anew or made.warnings:
+            self.standing.tell(made_anew=made.made_anew, warnings=made.warnings)
+
+    def _run_script(self, answer: HelloAnswer, variables: Mapping[str, str]) -> None:
+        from . import startup_script
+
+        warning = startup_script.run(
+            answer.startup_script,
+            variables,
+            self.options.files,
+            self.options.run_dir,
+            answer.startup_script_seconds,
+            self.log.write,
+            self._stopped,
+        )
+        if warning is not None:
+            self.log.say(warning)
+            self.standing.tell(warnings=(warning,))
+
+    def _await_server(self) -> None:
+        """Says ``running`` when the server's port takes connections, at once where it has none that is known."""
+        assert self._server is not None
+        parts = urlsplit(self._own.get("JUPYTERHUB_SERVICE_URL", ""))
+        while parts.scheme == "http" and parts.hostname and parts.port:
+            try:
+                host = "127.0.0.1" if parts.hostname in ("0.0.0.0", "::") else parts.hostname
+                socket.create_connection((host, parts.port), 2.0).close()
+                break
+            except OSError:
+                if self._server.ended.wait(0.1) or self._stopped():
+                    return
+        if not self._stopped():
+            self.standing.enter("running")
+
+    def _server_ended(self, before: int) -> None:
+        assert self._server is not None
+        out_of_memory = processes.out_of_memory_count() > before
+        self.ask_to_end(*end_in_words(self._server.status or 0, out_of_memory))
+
+    def _ordered(self, order: Order) -> None:
+        if order.do == "finish":
+            self.standing.done(order.id)
+            self.ask_to_end(order.cause or "stopped", "")
+        elif order.do == "report":
+            self.standing.done(order.id)
+        elif self._periodic is not None:
+            self._periodic.ask(order.id)
+        else:
+            self._early_saves.append(order.id)
+
+    def _cause(self) -> tuple[str, str]:
+        return self._end or ("stopped", "")
+
+    def _finish(self, context: Context) -> int:
+        """Ends what runs, saves what changed, gives the lease back."""
+        cause, detail = self._cause()
+        self.log.say(f"The session ends: {detail or cause}")
+        self.standing.enter("saving")
+        if cause != "stopped":
+            self.standing.end(cause, detail)
+        mapped = processes.mapped_writable(self.options.session, self.options.files)
+        if self._periodic is not None:
+            self._periodic.stop()
+        if self._server is not None:
+            self._server.end(SERVER_END_SECONDS)
+        processes.end_all(self.options.session, self.log.say)
+        if self._server is not None:
+            self._server.drain()
+        if context.answer.lease is None:
+            self.log.say("The files are on this machine only: nothing was saved")
+            return EXIT_NOT_SAVED
+        why = last(context, mapped, context.answer.save_timeout_seconds, lambda: False)
+        return self._release((cause, detail), EXIT_NOT_SAVED if why is not None else 0)
+
+    def _release(self, end: tuple[str, str], status: int) -> int:
+        """The session's row closes. Tried for a minute; the janitor closes what never arrives."""
+        cause, detail = end
+        saved = self.standing.saved
+        body = Release(
+            saved.number,
+            cause,
+            detail or (saved.error or ""),
+            saved.pending_files if status == EXIT_NOT_SAVED else 0,
+            saved.pending_bytes if status == EXIT_NOT_SAVED else 0,
+        )
+        self.heart.stop()
+        end_at = time.monotonic() + RELEASE_SECONDS
+        self.log.say(f"The notebook ends with exit status {status}")
+        self.log.close()
+        for wait in delays(0.2, 5.0):
+            try:
+                self.service.tell("v1/release", body)
+                return status
+            except ServiceAway:
+                if time.monotonic() + wait > end_at:
+                    return status
+            except NotebooksError as error:
+                print(error.sentence(), file=sys.stderr)
+                return status
+            time.sleep(wait)
+        raise AssertionError("delays never ends")
+
+    def _not_started(self, error: NotebooksError) -> int:
+        """The workspace could not be made ready: said, released, never saved."""
+        sentence = error.sentence()
+        cause = error.reason if isinstance(error, OpenElsewhere | TooOld) else "not_restored"
+        self.log.say(f"The notebook did not start: {sentence}")
+        if isinstance(error, SessionClosed | ServiceAway) and self.lease.seconds_left() < 0:
+            return error.exit_code
+        self.standing.end(cause, sentence)
+        self.heart.stop()
+        try:
+            self.heart.beat(10.0)
+        except NotebooksError as trouble:
+            self.log.say(trouble.sentence())
+        self._release((cause, sentence), error.exit_code or 1)
+        return error.exit_code or 1
+
+
+def _unexpected(log: SessionLog, error: Exception) -> NotebooksError:
+    """An error of ours, or of the disk, as a sentence; its trace goes to the log."""
+    if isinstance(error, OSError):
+        return NotebooksError(
+            "The workspace cannot be used", f"{error.strerror or error}: {error.filename or ''}"
+        )
+    import traceback
+
+    for line in traceback.format_exception(error):
+        log.write(line.rstrip("\n"))
+    return NotebooksError("This was not expected", f"{type(error).__name__}; the session's log has more")

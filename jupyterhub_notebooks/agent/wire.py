@@ -1,0 +1,99 @@
+"""HTTP for threads: one keep-alive connection a thread and host, nothing repeated behind one's back.
+
+Promises: a request is sent again only when a connection that was kept open turns out to be closed, and
+then once; every request of the agent may arrive twice. http and https, with the authorities of
+SSL_CERT_FILE or of the system.
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+#: What a connection that does not work raises: no answer came, or half of one.
+BROKEN: tuple[type[Exception], ...] = (OSError, http.client.HTTPException)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """status and whole body of an answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Wire:
+    """Sends requests; safe to use from any thread."""
+
+    def __init__(self, timeout_seconds: float = 60.0) -> None:
+        self.timeout_seconds = timeout_seconds
+        self._local = threading.local()
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Answer:
+        """The answer, whatever its status. Raises one of BROKEN where none came."""
+        parts = urlsplit(url)
+        key = (parts.scheme, parts.hostname or "", parts.port or 0)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        kept: dict[tuple[str, str, int], http.client.HTTPConnection] = self._local.__dict__.setdefault(
+            "kept", {}
+        )
+        timeout = timeout_seconds or self.timeout_seconds
+        old = kept.pop(key, None)
+        if old is not None:
+            try:
+                answer = self._exchange(old, method, target, headers, body, timeout)
+                kept[key] = old
+                return answer
+            except TimeoutError:
+                old.close()
+                raise
+            except BROKEN:
+                old.close()
+        fresh = self._connection(key)
+        try:
+            answer = self._exchange(fresh, method, target, headers, body, timeout)
+        except BaseException:
+            fresh.close()
+            raise
+        kept[key] = fresh
+        return answer
+
+    @staticmethod
+    def _exchange(
+        connection: http.client.HTTPConnection,
+        method: str,
+        target: str,
+        headers: Mapping[str, str] | None,
+        body: bytes | None,
+        timeout: float,
+    ) -> Answer:
+        connection.timeout = timeout
+        if connection.sock is not None:
+            connection.sock.settimeout(timeout)
+        try:
+            connection.request(method, target, body=body, headers=dict(headers or {}))
+        except (BrokenPipeError, ConnectionResetError):
+            if not body:
+                raise  # else: refused before all of it was sent, the answer may be there
+        response = connection.getresponse()
+        return Answer(response.status, dict(response.getheaders()), response.read())
+
+    @staticmethod
+    def _connection(key: tuple[str, str, int]) -> http.client.HTTPConnection:
+        scheme, host, port = key
+        if scheme == "https":
+            import ssl
+
+            return http.client.HTTPSConnection(host, port or 443, context=ssl.create_default_context())
+        return http.client.HTTPConnection(host, port or 80)
