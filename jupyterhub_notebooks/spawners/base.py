@@ -1,0 +1,550 @@
+"""One start and one stop of a notebook, the same on every backend; a backend adds its few named steps.
+
+Promises: what is started was chosen here again, from names only; the session's row, its token and the names
+of what will be made are in the ledger and the Hub's database before anything runs; a start that comes to
+nothing leaves no process and a row with the reason; ``stop`` never raises and waits while the agent saves;
+after a Hub restart a running session is found again. Nothing here waits for a database in the event loop.
+
+A backend is a subclass (alone, or mixed in front of another spawner) that sets ``abilities`` and has
+``volume_of``, ``translate``, ``backend_start``, ``backend_poll``, ``backend_running``, ``backend_stop`` and
+``backend_left_over``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from datetime import UTC, datetime
+from inspect import isawaitable
+from typing import Any
+
+from jupyterhub.spawner import Spawner
+from traitlets import Callable as CallableTrait
+from traitlets import Unicode, default
+
+from ..clock import to_text
+from ..errors import Denied, NotebooksError, NotFound
+from ..ledger import Ledger, Notebook, Session, sessions
+from ..names import new_id
+from ..profiles.cards import cards
+from ..profiles.choosing import Abilities, Launch, choose
+from ..settings import Settings
+from . import checking, ending, form, hooks, opening, progress, waiting
+from .refusing import NotStarted, Refused
+from .shared import Shared, shared
+
+START_TIMEOUT_SECONDS = 6 * 3600
+HTTP_TIMEOUT_SECONDS = 120
+#: Under this name our part of the spawner's state is kept in the Hub's database.
+STATE = "notebook_session"
+
+
+class NotebookSpawner(Spawner):
+    """The algorithm. See the module."""
+
+    abilities = Abilities()
+
+    settings_json = Unicode(
+        help="The settings that all processes of this Hub share. Set by jupyterhub_notebooks.configure.notebooks."
+    ).tag(config=True)
+
+    post_start_hook = CallableTrait(
+        hooks.workspace_ready,
+        help="""Awaited after the backend has started a session, with (spawner, session).
+
+        Returns once the workspace is ready; the server is then waited for. The default waits for the agent to
+        say so, and gives up when nothing moves for `no_progress_seconds`. May raise `spawners.refusing.Refused`
+        or any of our errors, whose words the person then reads. To add to the default:
+
+            from jupyterhub_notebooks.spawners.hooks import workspace_ready
+
+            async def hook(spawner, session):
+                await workspace_ready(spawner, session)
+                spawner.log.info("%s is ready", session.id)
+
+            c.NotebookSpawner.post_start_hook = hook
+        """,
+    ).tag(config=True)
+
+    pre_stop_hook = CallableTrait(
+        hooks.save_first,
+        help="""Awaited before a session's processes are told to end, with (spawner, session).
+
+        The default orders a save and waits for it as long as it moves. What it raises is written to the log and
+        never fails a stop; the agent saves once more when it ends.
+        """,
+    ).tag(config=True)
+
+    _launch: Launch | None = None
+    _asked: Mapping[str, Any] = {}
+    _notebook: Notebook | None = None
+    _session: Session | None = None
+    _session_id = ""
+    _seen: Session | None = None
+    _token = ""
+    _bringing_up = False
+    _was_ready = False
+    _ending: asyncio.Task[None] | None = None
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        checking.at_hub_start(cls)
+
+    # -- what a backend adds
+
+    def volume_of(self, notebook: str) -> str:
+        """The name of a notebook's volume: the same at every start that finds the same files."""
+        raise NotImplementedError
+
+    def translate(self, launch: Launch) -> dict[str, Any]:
+        """A launch as traits of this spawner; a dict is added to what the trait has."""
+        raise NotImplementedError
+
+    async def backend_start(self, session: Session) -> str | tuple[str, int]:
+        """Starts the agent of a session; where its server will answer: a URL, or address and port."""
+        raise NotImplementedError
+
+    async def backend_poll(self) -> int | None:
+        """None while this session's agent runs, else its exit status, 0 where that is not known."""
+        raise NotImplementedError
+
+    async def backend_running(self, session: Session) -> bool:
+        """Whether the agent of any session runs, also of one that this spawner does not know."""
+        raise NotImplementedError
+
+    async def backend_stop(self, session: Session, patience: waiting.Patience) -> str:
+        """Asks the agent once to end, waits as long as there is patience, then ends it by force.
+
+        Answers '' when it ended by itself, else why it was ended. May be called for one that is gone.
+        """
+        raise NotImplementedError
+
+    async def backend_left_over(self, session: Session) -> list[str]:
+        """Ends whatever a session left though its agent is gone, and says what that was."""
+        raise NotImplementedError
+
+    async def backend_log(self) -> list[str]:
+        """The last lines that the session wrote, as far as the backend keeps them."""
+        return []
+
+    # -- what all share
+
+    @property
+    def shared(self) -> Shared:
+        return shared(self.settings_json)
+
+    @property
+    def settings(self) -> Settings:
+        return self.shared.settings
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.shared.ledger
+
+    @property
+    def place(self) -> opening.Place:
+        created = self.user.orm_user.created.replace(tzinfo=UTC)
+        return opening.Place(self.user.name, to_text(created), self.name)
+
+    @default("start_timeout")
+    def _default_start_timeout(self) -> int:
+        return START_TIMEOUT_SECONDS
+
+    @default("http_timeout")
+    def _default_http_timeout(self) -> int:
+        return HTTP_TIMEOUT_SECONDS
+
+    # -- choosing
+
+    @default("options_form")
+    def _default_options_form(self) -> Callable[..., Any]:
+        return NotebookSpawner.cards_form
+
+    @default("options_from_form")
+    def _default_options_from_form(self) -> Callable[..., Any]:
+        return form.options_of_fields
+
+    def options_from_query(self, query_data: Mapping[str, Any]) -> dict[str, str]:
+        return form.options_of_fields(query_data)
+
+    @default("apply_user_options")
+    def _default_apply_user_options(self) -> Callable[..., Any]:
+        return NotebookSpawner.choose
+
+    async def cards_form(self) -> str:
+        """The Hub's own form. A problem is shown in its place."""
+        try:
+            catalog = await self.shared.catalog()
+            found = await self.ledger.run(opening.find, self.place, _now())
+            last = found.notebook.profile if found.notebook else None
+            groups = self._groups()
+            shown = cards(
+                catalog,
+                groups=groups,
+                user=self.user.name,
+                abilities=self.abilities,
+                is_admin=self.user.admin,
+                last=last or None,
+                contact=self.settings.contact,
+                currency=self.settings.currency,
+                now=_now(),
+            )
+            return form.cards_html(shown, last or "")
+        except NotebooksError as error:
+            return form.problem_html(error)
+
+    async def _run_apply_user_options(self, user_options: Mapping[str, Any]) -> None:
+        """As the Hub's own, but a refusal is no exception in the Hub's log."""
+        hook = self.apply_user_options
+        if not callable(hook):
+            await super()._run_apply_user_options(user_options)
+            return
+        try:
+            done = hook(self, user_options)
+            if isawaitable(done):
+                await done
+        except NotebooksError as error:
+            raise Refused(error) from None
+
+    async def choose(self, user_options: Mapping[str, Any]) -> None:
+        """``apply_user_options``: what will be started, or ``Refused`` with the reason; nothing is written."""
+        asked = dict(user_options)
+        # The Hub keeps what was posted, also when it is refused. What a notebook starts with is our row's to say.
+        self.orm_spawner.user_options = {}
+        self.user.db.commit()
+        try:
+            self._launch = await self._chosen(asked)
+        except NotebooksError as error:
+            raise Refused(error) from None
+        self._asked = asked
+        self.user_options = {"profile": self._launch.profile, **_remembered(asked)}
+
+    async def _chosen(self, asked: Mapping[str, Any]) -> Launch:
+        settings, now = self.settings, _now()
+        groups = self._groups()
+        group = settings.users.removeprefix("group:") if settings.users.startswith("group:") else ""
+        if group and group not in groups and not self.user.admin:
+            raise Denied(
+                f"Notebooks are only for the group {group}",
+                f"You are not in it; {settings.contact} decides",
+                [f"Ask {settings.contact}"],
+            )
+        if asked.get("run") not in (None, "", "work"):
+            raise Denied(
+                "Only this Hub's own services start a run that saves",
+                next=["Leave out the option run"],
+                field="run",
+            )
+        catalog = await self.shared.catalog()
+        found = await self.ledger.run(opening.find, self.place, now)
+        await self._check_before(found)
+        last = found.notebook.profile if found.notebook else ""
+        return choose(
+            catalog,
+            opening.options_of(catalog, found.notebook, asked, now),
+            groups=groups,
+            user=self.user.name,
+            abilities=self.abilities,
+            is_admin=self.user.admin,
+            last=last or None,
+            contact=settings.contact,
+            now=now,
+        )
+
+    def _groups(self) -> list[str]:
+        return [group.name for group in self.user.groups]
+
+    async def _check_before(self, found: opening.Found) -> None:
+        """Raises unless the notebook may start; a session whose agent was killed is buried on the way."""
+        if found.notebook is None:
+            return
+        trashed = opening.in_trash(found.notebook, self.settings.trash_days)
+        if trashed is not None:
+            raise trashed
+        before = found.before
+        if before is None:
+            return
+        if await self.backend_running(before):
+            if before.stop_asked_at is None:
+                self._ask_orphan(before)
+            raise opening.still_saved(found.notebook, before)
+        left = await self.backend_left_over(before)
+        self.log.warning(
+            "Session %s had lost its agent; ended what it left: %s", before.id, left or "nothing"
+        )
+        await self.ledger.run(opening.bury, before, _now())
+
+    def _ask_orphan(self, before: Session) -> None:
+        """A session that the Hub has forgotten runs on: it is stopped, so that the next start finds it saved."""
+        self.log.warning("Session %s runs and the Hub does not know it; it is stopped and saved", before.id)
+        ending.keep(asyncio.create_task(ending.stop(self, before, now=False)))
+
+    # -- starting
+
+    async def start(self) -> str:
+        """The one start. Raises ``Refused`` with what the person reads."""
+        self._bringing_up = True
+        self._ending = None
+        try:
+            if (
+                self._launch is None
+            ):  # an apply_user_options of the administrator's own that does not call ours
+                await self.choose(self.user_options)
+            session = await self._begin()
+            return await self._bring_up(session)
+        except asyncio.CancelledError:
+            await self._give_up("cancelled", "The start was cancelled.")
+            raise
+        except Refused as refused:
+            await self._give_up(*_cause_of(refused.error))
+            raise
+        except NotebooksError as error:
+            await self._give_up(*_cause_of(error))
+            raise Refused(error) from None
+        except Exception as error:
+            self.log.exception("The start of %s ended with an error", self._log_name)
+            told = NotStarted(
+                "The notebook could not be started",
+                f"{type(error).__name__}: {error}",
+                ("Start it again", f"Ask {self.settings.contact}"),
+            )
+            await self._give_up(*_cause_of(told))
+            raise Refused(told) from error
+        finally:
+            self._bringing_up = False
+            self._token, self._launch = "", None
+
+    async def _begin(self) -> Session:
+        """The session's row, its token, and both names in the Hub's database."""
+        launch = self._launch
+        assert launch is not None
+        now = _now()
+        id = new_id(now, os.urandom)
+        self._token = secrets.token_hex(32)
+        kept = (launch.profile, launch.version)
+        content = None
+        if kept not in self.shared.versions_kept:
+            catalog = await self.shared.catalog()
+            if catalog.versions.get(launch.profile) == launch.version:
+                content = catalog.content_of(catalog.profiles[launch.profile])
+        accepted = opening.Opening(
+            place=self.place,
+            launch=launch,
+            content=content,
+            remember=_remembered(self._asked) if self._asked else None,
+            session=id,
+            token_hash=hashlib.sha256(self._token.encode()).hexdigest(),
+            actor=self._actor(),
+        )
+        self._notebook, session = await self.ledger.run(opening.begin, accepted, self.volume_of, now)
+        if content is not None:
+            self.shared.versions_kept.add(kept)
+        self._session = self._seen = session
+        self._session_id, self._was_ready = session.id, False
+        for name, value in self.translate(launch).items():
+            there = getattr(self, name)
+            setattr(self, name, {**there, **value} if isinstance(value, dict) else value)
+        self._persist()
+        self.log.info("Session %s of notebook %s begins for %s", session.id, session.notebook, self._log_name)
+        return session
+
+    def _actor(self) -> str | None:
+        """The Hub name of who asked for this start, where it is another user than the owner."""
+        who = getattr(self.handler, "current_user", None)
+        if isinstance(who, type(self.user)) and who.name != self.user.name:
+            return str(who.name)
+        return None
+
+    async def _bring_up(self, session: Session) -> str:
+        url = self._whole_url(await self.backend_start(session))
+        self._persist()
+        await self.ledger.run(sessions.allocated, session.id, _now())
+        await self.post_start_hook(self, session)
+        await self._until_answers(session, url)
+        return url
+
+    def _whole_url(self, where: str | tuple[str, int]) -> str:
+        if isinstance(where, str):
+            return where
+        host, port = where
+        proto = "https" if self.internal_ssl else "http"
+        return f"{proto}://[{host}]:{port}" if ":" in host else f"{proto}://{host}:{port}"
+
+    async def _until_answers(self, session: Session, url: str) -> None:
+        """The server answers: the user can work, and the time of the session begins to count."""
+        address = url.rstrip("/") + self.server.base_url + "api"
+        async for row in self.watch(session):
+            ready = row.phase == "running" if self.internal_ssl else await waiting.answers(address)
+            if ready:
+                break
+        self._was_ready = True
+        await self.ledger.run(sessions.ready, session.id, _now())
+
+    async def watch(self, session: Session) -> AsyncIterator[Session]:
+        """The session's row as it changes, for hooks. Raises NotStarted when it is stuck or its agent ended."""
+        settings = self.settings
+        movement = progress.Movement(time.monotonic())
+        asked_at = time.monotonic()
+        async for row in waiting.rows(self.ledger, session):
+            self._seen = row
+            now = time.monotonic()
+            code = None
+            if row.phase == "ended" or row.closed_at is not None or now - asked_at >= 1.0:
+                asked_at, code = now, await self.backend_poll()
+            if code is not None or row.closed_at is not None:
+                row = await self.ledger.run(sessions.get, session.id)
+                raise progress.ended(row, code, await self.backend_log(), settings.contact)
+            quiet = movement.quiet_seconds(row, now)
+            if quiet >= settings.no_progress_seconds:
+                raise progress.stuck(row, quiet, settings.contact)
+            yield row
+
+    async def _give_up(self, cause: str, detail: str) -> None:
+        """A start came to nothing: its reason stands in the row, its processes are ended."""
+        session = self._session
+        if session is None or not self._bringing_up:
+            return
+        await self._once(lambda: ending.give_up(self, session, cause, detail))
+
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """For the Hub's own page, from what the start itself reads."""
+        last: dict[str, Any] | None = None
+        while True:
+            now_at = progress.event(self._notebook, self._seen, _now())
+            if now_at != last:
+                yield dict(now_at)
+                last = now_at
+            await asyncio.sleep(0.3)
+
+    # -- running
+
+    async def poll(self) -> int | None:
+        """None while a start is under way or its agent runs."""
+        if self._bringing_up:
+            return None
+        if not self._session_id:
+            return 0
+        return await self.backend_poll()
+
+    async def get_url(self) -> str:
+        """Where an adopted server answers; one that was still starting when the Hub died is waited for."""
+        url = await super().get_url()
+        if self._session_id and not self._was_ready:
+            session = await self.known_session()
+            if session is not None and session.closed_at is None and session.ready_at is None:
+                await self._finish_start(session, url)
+        return url
+
+    async def _finish_start(self, session: Session, url: str) -> None:
+        self._bringing_up = True
+        try:
+            await self._until_answers(session, url.split(self.server.base_url)[0])
+        except NotebooksError as error:
+            self.log.error("%s did not come up: %s", self._log_name, error.sentence())
+            await self._give_up(*_cause_of(error))
+            self.http_timeout = 1  # the Hub asks the server once more, then ends its part
+        finally:
+            self._bringing_up = False
+        self._persist()
+
+    async def known_session(self) -> Session | None:
+        """The session that this spawner runs; after a Hub restart it is read again. None where there is none."""
+        if self._session is None and self._session_id:
+            try:
+                self._session = await self.ledger.run(sessions.get, self._session_id)
+            except NotFound:
+                self.log.error("The ledger has no session %s", self._session_id)
+        return self._session
+
+    # -- ending
+
+    async def stop(self, now: bool = False) -> None:
+        """The one stop. Never raises: the Hub would forget a server that still runs."""
+        try:
+            session = await self.known_session()
+            if session is not None:
+                await self._once(lambda: ending.stop(self, session, now))
+        except Exception:
+            self.log.exception("The stop of %s ended with an error", self._log_name)
+
+    async def _once(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Whoever ends a session first does it; all others wait for that."""
+        if self._ending is None:
+            self._ending = ending.keep(asyncio.create_task(make()))
+        await asyncio.shield(self._ending)
+
+    def run_post_stop_hook(self) -> Awaitable[None]:
+        """The only exit that the Hub always calls, also when a server died by itself."""
+        return self._after_stop(super().run_post_stop_hook())
+
+    async def _after_stop(self, given: Any) -> None:
+        try:
+            if isawaitable(given):
+                await given
+        except Exception:
+            self.log.exception("post_stop_hook of %s ended with an error", self._log_name)
+        session = await self.known_session()
+        if session is not None:
+            await ending.over(self, session)
+        self._forget()
+
+    async def delete_forever(self) -> None:
+        """Removing a server at the Hub moves its notebook to the trash."""
+        await self.ledger.run(opening.trash, self.place, _now())
+
+    async def rename(self, old_name: str, new_name: str) -> None:
+        """The notebook keeps its id and files under the new address."""
+        place = opening.Place(self.place.hub_name, self.place.hub_created, old_name)
+        try:
+            await self.ledger.run(opening.rename, place, new_name, _now())
+        except NotebooksError as error:
+            raise Refused(error) from None
+
+    # -- what a Hub restart must find again
+
+    def get_state(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().get_state()
+        if self._session_id:
+            options = dict(self.user_options)
+            state[STATE] = {"id": self._session_id, "ready": self._was_ready, "options": options}
+        return state
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        super().load_state(state)
+        kept = state.get(STATE) or {}
+        self._session_id = str(kept.get("id", ""))
+        self._was_ready = bool(kept.get("ready"))
+        self._session = None
+        if kept.get("options"):
+            self.user_options = dict(kept["options"])
+
+    def clear_state(self) -> None:
+        super().clear_state()
+        if not self._stop_pending:  # some backends clear it before the post-stop hook, which needs it
+            self._forget()
+
+    def _forget(self) -> None:
+        self._session_id, self._session, self._seen, self._was_ready = "", None, None, False
+
+    def _persist(self) -> None:
+        """The state into the Hub's database now: the Hub itself writes it only after a start."""
+        self.orm_spawner.state = self.get_state()
+        self.user.db.commit()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _remembered(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: asked[name] for name in opening.REMEMBERED if asked.get(name)}
+
+
+def _cause_of(error: NotebooksError) -> tuple[str, str]:
+    """Label and sentence of a failed start for the session's row."""
+    label = error.cause if isinstance(error, NotStarted) else "did_not_start"
+    return label, f"{error.title}. {error.why}".rstrip(". ") + "."

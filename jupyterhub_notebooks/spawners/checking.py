@@ -1,0 +1,98 @@
+"""What a Hub must have for notebooks, looked at while it starts: a wrong one ends with the line to change.
+
+A spawner class of ours that is defined inside a starting Hub asks for the look; it happens as soon as the
+Hub has read its whole configuration. Nothing of a session is touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError, NotebooksError
+from ..ledger import wait_for_revision
+
+if TYPE_CHECKING:
+    from .base import NotebookSpawner
+
+CALL = "jupyterhub_notebooks.configure.notebooks(c, …)"
+#: What the call adds to each list of c.JupyterHub, by name.
+SERVICES = ("notebooks", "agents")
+ROLES = ("notebook.user", "notebook.admin", "notebooks-pages")
+SCOPES = ("custom:notebooks:use", "custom:notebooks:admin")
+
+
+def wrong(
+    cleanup_servers: bool,
+    services: Collection[Mapping[str, Any]],
+    roles: Collection[Mapping[str, Any]],
+    scopes: Collection[str],
+) -> ConfigError | None:
+    """The first thing that is wrong with a Hub's configuration."""
+    if cleanup_servers:
+        return ConfigError(
+            "The Hub would stop every notebook when it ends, and its services before them",
+            "What they had not saved could not be saved any more",
+            [
+                f"Write c.JupyterHub.cleanup_servers = False below {CALL}, or remove the line that sets it to True"
+            ],
+            field="c.JupyterHub.cleanup_servers",
+        )
+    for name, there, ours in (
+        ("services", {item.get("name") for item in services}, SERVICES),
+        ("load_roles", {item.get("name") for item in roles}, ROLES),
+        ("custom_scopes", set(scopes), SCOPES),
+    ):
+        lost = [each for each in ours if each not in there]
+        if lost:
+            return ConfigError(
+                f"{' and '.join(lost)} {'is' if len(lost) == 1 else 'are'} not there any more",
+                f"A line below {CALL} replaces what it added",
+                [
+                    f"Move the line `c.JupyterHub.{name} = …` above that call, or let it add instead of replace"
+                ],
+                field=f"c.JupyterHub.{name}",
+            )
+    return None
+
+
+def at_hub_start(spawner_class: type[NotebookSpawner]) -> None:
+    """Has the look taken where a Hub is starting; anywhere else this does nothing."""
+    from jupyterhub.app import JupyterHub
+
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if JupyterHub.initialized() and isinstance(JupyterHub._instance, JupyterHub):
+        loop.call_soon(_look, JupyterHub._instance, spawner_class)
+
+
+_warming: set[asyncio.Task[None]] = set()
+
+
+def _look(hub: Any, spawner_class: type[NotebookSpawner]) -> None:
+    if hub.spawner_class is not spawner_class:
+        return
+    problem = wrong(hub.cleanup_servers, hub.services, hub.load_roles, hub.custom_scopes)
+    if problem is not None:
+        _end(hub, problem)
+    task = asyncio.get_running_loop().create_task(_open(hub, spawner_class))
+    _warming.add(task)
+    task.add_done_callback(_warming.discard)
+
+
+async def _open(hub: Any, spawner_class: type[NotebookSpawner]) -> None:
+    """Ledger and catalog are opened now, so that the first start does not wait for them."""
+    try:
+        shared = spawner_class(config=hub.config).shared
+        await shared.catalog()
+        await shared.ledger.run(wait_for_revision)
+    except NotebooksError as error:
+        _end(hub, error)
+
+
+def _end(hub: Any, error: NotebooksError) -> None:
+    hub.log.critical(error.sentence())
+    raise SystemExit(error.exit_code)

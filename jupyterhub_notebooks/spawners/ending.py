@@ -1,0 +1,89 @@
+"""How a session ends: each step is tried, what goes wrong in one is journalled and never keeps the next from running."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any
+
+from ..ledger import Session, sessions
+from . import opening
+from .waiting import Patience
+
+if TYPE_CHECKING:
+    from .base import NotebookSpawner
+
+#: A start that failed has nothing to save: its agent gets this long, as long as nothing moves.
+FAILED_QUIET_SECONDS = 10.0
+
+_tasks: set[asyncio.Task[Any]] = set()
+
+
+def keep(task: asyncio.Task[Any]) -> asyncio.Task[Any]:
+    """A task that runs to its end though nobody waits for it any more."""
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+    return task
+
+
+async def stop(spawner: NotebookSpawner, session: Session, now: bool) -> None:
+    """A running session is saved and ended. now: by force, at once."""
+    ledger, settings = spawner.ledger, spawner.settings
+    most = 0.0 if now else settings.save_timeout_seconds
+    await _tried(spawner, "ask for the stop of", ledger.run(opening.ask_stop, session, _now()))
+    if not now:
+        await _tried(spawner, "run pre_stop_hook for", _hooked(spawner, session, most))
+    patience = Patience(ledger, session, settings.no_progress_seconds, most)
+    why_killed = await _tried(spawner, "stop", spawner.backend_stop(session, patience))
+    await _clear(spawner, session, why_killed or "")
+
+
+async def _hooked(spawner: NotebookSpawner, session: Session, most_seconds: float) -> None:
+    done = spawner.pre_stop_hook(spawner, session)
+    if isawaitable(done):
+        await asyncio.wait_for(done, most_seconds)
+
+
+async def give_up(spawner: NotebookSpawner, session: Session, cause: str, detail: str) -> None:
+    """A start came to nothing."""
+    spawner.log.error("Session %s did not start: %s", session.id, detail)
+    ledger = spawner.ledger
+    await _tried(spawner, "journal", ledger.run(opening.fail, session, cause, detail, _now()))
+    patience = Patience(ledger, session, FAILED_QUIET_SECONDS, spawner.settings.save_timeout_seconds)
+    await _tried(spawner, "stop", spawner.backend_stop(session, patience))
+    await _clear(spawner, session, "")
+
+
+async def over(spawner: NotebookSpawner, session: Session) -> None:
+    """The Hub says that a server is gone, whoever ended it: what the agent could not tell is told for it."""
+    ledger = spawner.ledger
+    row = await _tried(spawner, "read", ledger.run(sessions.get, session.id))
+    if row is not None and row.closed_at is not None:
+        return
+    if await _tried(spawner, "look for", spawner.backend_running(session)):
+        await _tried(spawner, "journal", ledger.run(sessions.ended, session.id, _now()))
+        return
+    await _clear(spawner, session, "")
+
+
+async def _clear(spawner: NotebookSpawner, session: Session, why_killed: str) -> None:
+    left = await _tried(spawner, "clear away", spawner.backend_left_over(session))
+    if left:
+        spawner.log.warning("Session %s left %s; ended", session.id, ", ".join(left))
+    if why_killed:
+        spawner.log.error("Session %s: %s", session.id, why_killed)
+    await _tried(spawner, "close", spawner.ledger.run(opening.settle, session, _now(), why_killed))
+
+
+async def _tried(spawner: NotebookSpawner, what: str, step: Awaitable[Any]) -> Any:
+    try:
+        return await step
+    except Exception:
+        spawner.log.exception("Could not %s session of %s", what, spawner._log_name)
+        return None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

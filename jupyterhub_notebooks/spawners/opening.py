@@ -1,0 +1,219 @@
+"""What a start reads and writes in the ledger: synchronous, few transactions, run on the ledger's thread.
+
+Promises: nothing is written about a notebook before its start is accepted; the row of a session is there
+before anything of it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from ..errors import Conflict
+from ..ledger import (
+    Ledger,
+    Notebook,
+    Session,
+    User,
+    audit,
+    intents,
+    leases,
+    notebooks,
+    profile_versions,
+    sessions,
+    users,
+)
+from ..profiles.catalog import Catalog
+from ..profiles.choosing import Launch, replaced
+from .progress import pending, saving
+
+#: What of a choice the notebook remembers beside its profile.
+REMEMBERED = ("flavor", "editor")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which server of which Hub user. created: RFC 3339, as the ledger keeps it."""
+
+    hub_name: str
+    hub_created: str
+    server: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the ledger has about a server. notebook None: it is new. before: its session that is not closed."""
+
+    user: User
+    notebook: Notebook | None = None
+    before: Session | None = None
+
+
+def find(ledger: Ledger, place: Place, now: datetime) -> Found:
+    """Writes nothing but that the user was seen."""
+    user = users.seen(ledger, place.hub_name, place.hub_created, now)
+    notebook = notebooks.find(ledger, user.id, place.server)
+    before = sessions.open_of_notebook(ledger, notebook.id) if notebook else None
+    return Found(user, notebook, before)
+
+
+def options_of(
+    catalog: Catalog, notebook: Notebook | None, asked: Mapping[str, Any], now: datetime
+) -> dict[str, Any]:
+    """What to choose from: what was asked, or, where nothing was, what the notebook remembers.
+
+    A remembered flavor or editor that its profile no longer has is left out.
+    """
+    if asked or notebook is None or not notebook.profile:
+        return dict(asked)
+    options: dict[str, Any] = {"profile": notebook.profile}
+    known = catalog.profiles.get(notebook.profile)
+    if known is None:
+        return options
+    profile = replaced(catalog, known, now)
+    offered = {"flavor": profile.flavors, "editor": profile.editors}
+    for name in REMEMBERED:
+        if notebook.options.get(name) in offered[name]:
+            options[name] = notebook.options[name]
+    return options
+
+
+def in_trash(notebook: Notebook, trash_days: int) -> Conflict | None:
+    """Why a notebook in the trash does not start."""
+    if notebook.trashed_at is None:
+        return None
+    until = notebook.trashed_at + timedelta(days=trash_days)
+    return Conflict(
+        f"{notebook.title} is in the trash",
+        f"It can be put back until {until.day}\u00a0{until:%b}",
+        ["Put it back", "Choose another name"],
+        field="name",
+    )
+
+
+def still_saved(notebook: Notebook, before: Session) -> Conflict:
+    """Why a notebook whose last session has not ended does not start."""
+    why = saving(before) or "Only one session may write a workspace"
+    return Conflict(
+        f"{notebook.title} is still being saved", why, ["Wait until it is saved, then start it again"]
+    )
+
+
+def bury(ledger: Ledger, before: Session, now: datetime) -> None:
+    """Closes a session whose agent is known to be gone, so that the next one may write at once."""
+    files, size_bytes = pending(before)
+    stop = intents.last_stop(ledger, before.id)
+    sessions.close(
+        ledger,
+        before.id,
+        now,
+        before.cause or "agent_died",
+        "It ended without a word; what it had not saved is kept on its volume." if files else "",
+        actor=stop.actor if stop else None,
+        pending_files=files,
+        pending_bytes=size_bytes,
+    )
+    leases.end(ledger, before.workspace, before.id)
+    intents.done_all(ledger, before.id, now)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """An accepted start. remember: the options that the notebook keeps, None where it keeps what it has."""
+
+    place: Place
+    launch: Launch
+    content: Mapping[str, Any] | None
+    remember: Mapping[str, Any] | None
+    session: str
+    token_hash: str
+    actor: str | None
+
+
+def begin(
+    ledger: Ledger, opening: Opening, volume_of: Callable[[str], str], now: datetime
+) -> tuple[Notebook, Session]:
+    """Notebook and session of an accepted start. Raises Conflict where another session is open."""
+    launch, place = opening.launch, opening.place
+    found = find(ledger, place, now)
+    notebook = found.notebook or notebooks.ensure(ledger, found.user.id, place.server, now)
+    actor = users.by_name(ledger, opening.actor) if opening.actor else None
+    session = sessions.begin(
+        ledger,
+        opening.session,
+        notebook.id,
+        launch.to_json(),
+        opening.token_hash,
+        now,
+        kind="work",
+        volume=volume_of(notebook.id),
+        actor=actor.id if actor else None,
+    )
+    if opening.content is not None:
+        profile_versions.keep(ledger, launch.profile, launch.version, opening.content, now)
+    keeps = (launch.profile, dict(opening.remember or {}))
+    if opening.remember is not None and keeps != (notebook.profile, dict(notebook.options)):
+        notebooks.choose(ledger, notebook.id, *keeps)
+    return notebook, session
+
+
+def rename(ledger: Ledger, place: Place, new: str, now: datetime) -> None:
+    """The server of a place is called ``new`` from now on. Raises Conflict where a notebook has that name."""
+    user = users.seen(ledger, place.hub_name, place.hub_created, now)
+    there = notebooks.find(ledger, user.id, new)
+    if there is not None:
+        raise Conflict(
+            f"You already have a notebook {there.title}",
+            "It is in the trash" if there.trashed_at else "",
+            ["Choose another name"],
+            field="name",
+        )
+    notebooks.rename_server(ledger, user.id, place.server, new)
+
+
+def trash(ledger: Ledger, place: Place, now: datetime) -> None:
+    """The Hub removes a server: its notebook goes to the trash."""
+    user = users.seen(ledger, place.hub_name, place.hub_created, now)
+    notebook = notebooks.find(ledger, user.id, place.server)
+    if notebook is not None:
+        notebooks.trash(ledger, notebook.id, None, now, "removed_at_hub")
+
+
+def fail(ledger: Ledger, session: Session, cause: str, detail: str, now: datetime) -> None:
+    """A start came to nothing: said first, before its processes are ended."""
+    sessions.ended(ledger, session.id, now, cause, detail)
+
+
+def ask_stop(ledger: Ledger, session: Session, now: datetime) -> None:
+    """A stop begins: somebody's intent gives the cause; where nobody wrote one, the Hub was asked directly."""
+    stop = intents.last_stop(ledger, session.id)
+    if stop is None:
+        stop = intents.ask(ledger, session.id, "stop", "stopped", None, now, {"through": "hub"})
+    sessions.stop_asked(ledger, session.id, now)
+    if sessions.get(ledger, session.id).cause is None:
+        sessions.report(ledger, [sessions.Report(session.id, {"cause": stop.cause})])
+
+
+def settle(ledger: Ledger, session: Session, now: datetime, why_killed: str = "") -> None:
+    """All processes of a session are gone: its row is closed, unless its agent did so itself."""
+    row = sessions.get(ledger, session.id)
+    if row.closed_at is None:
+        if why_killed:
+            audit.record(
+                ledger,
+                now,
+                None,
+                [row.id, row.notebook],
+                "session.killed",
+                "no_progress",
+                {"why": why_killed},
+            )
+        files, size_bytes = pending(row)
+        detail = why_killed or (
+            "It ended without a last save; the files are kept on its volume." if files else ""
+        )
+        cause = row.cause or "agent_died"
+        sessions.close(ledger, row.id, now, cause, detail, pending_files=files, pending_bytes=size_bytes)
+    intents.done_all(ledger, session.id, now)

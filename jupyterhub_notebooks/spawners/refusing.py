@@ -1,0 +1,48 @@
+"""Our errors as the Hub shows them: on its pages, in its event stream and in its REST API.
+
+Promises: what a person reads is the error's own words, escaped where it is HTML; never a class name, never
+a traceback. The Hub's own SpawnException alone shows nothing (its pages read two other attributes).
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+from jupyterhub.spawner import SpawnException
+
+from ..errors import NotebooksError
+
+
+class NotStarted(NotebooksError):
+    """A start that began and did not end in a usable notebook. cause: the label in the session's row."""
+
+    reason = "did_not_start"
+    http_status = 500
+
+    def __init__(self, title: str, why: str = "", next: tuple[str, ...] = (), *, cause: str = "") -> None:
+        super().__init__(title, why, next)
+        self.cause = cause or self.reason
+
+
+class Refused(SpawnException):
+    """An expected error of ours on its way through the Hub. ``error`` is that error."""
+
+    def __init__(self, error: NotebooksError) -> None:
+        self.error = error
+        label = str(error.as_json()["error"]["reason"])
+        super().__init__(
+            error.sentence(), reason=label, message_html=html_of(error), status_code=error.http_status
+        )
+        self.jupyterhub_message = error.sentence()
+        self.jupyterhub_html_message = html_of(error)
+
+
+def html_of(error: NotebooksError) -> str:
+    """Title, reason and what to do next."""
+    parts = [f"<strong>{escape(error.title)}.</strong>"]
+    if error.why:
+        parts.append(f"<span>{escape(error.why.rstrip('.'))}.</span>")
+    if error.next:
+        steps = "".join(f"<li>{escape(step)}</li>" for step in error.next if step)
+        parts.append(f"<ul>{steps}</ul>")
+    return " ".join(parts)
