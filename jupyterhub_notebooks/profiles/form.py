@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import groupby
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader
 
 from .cards import Card
 from .choosing import OPTIONS
@@ -44,3 +48,35 @@ def chips(cards: Sequence[Card]) -> list[tuple[str, str, int]]:
     return [
         (kind, words, number) for kind, words, number in counted if kind == "all" or 0 < number < len(cards)
     ]
+
+
+def html(cards: Sequence[Card], chosen: str = "") -> str:
+    """The cards as HTML, everything in them escaped: a fieldset of radio buttons named ``profile``.
+
+    chosen: the profile that is ticked; without it the first that can be started. Buttons and the form itself
+    are the page's. Its looks and its filter come from notebooks.css and notebooks.js.
+    """
+    able = [card.name for card in cards if card.denied is None]
+    if chosen not in able:
+        chosen = able[0] if able else ""
+    template = _environment().get_template("cards.html")
+    return template.render(sections=sections(cards), chips=chips(cards), chosen=chosen, shown=len(cards))
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    made.filters["stopped"] = _stopped
+    made.filters["lower_later"] = _lower_later
+    return made
+
+
+def _stopped(text: str) -> str:
+    return text if not text or text[-1] in ".!?" else text + "."
+
+
+def _lower_later(text: str) -> str:
+    """``Start with x, or Ask y`` as one sentence: ``Start with x, or ask y``."""
+    return text.replace(", or Ask ", ", or ask ").replace(", or Start ", ", or start ")

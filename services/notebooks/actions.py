@@ -1,0 +1,192 @@
+"""What people do with notebooks: one function behind page, REST API and command.
+
+Each checks first and refuses in words; then it writes who asked for what; then it asks the Hub. The Hub's work
+goes on in the background: these return as soon as the ledger shows that it began, or raise what came back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from jupyterhub_notebooks.errors import BadInput, Conflict, NotFound, Refusal
+from jupyterhub_notebooks.ledger import Ledger, NotebookView, Session, audit, intents, notebooks, sessions
+from jupyterhub_notebooks.names import server_name
+from jupyterhub_notebooks.profiles.choosing import Launch, checked_options, choose
+
+from .context import Context
+from .people import Person
+
+TITLE_LENGTH = 60
+BEGIN_SECONDS = 20.0
+LOOK_EVERY_SECONDS = 0.05
+
+
+def agreed(
+    context: Context, person: Person, options: Mapping[str, Any], view: NotebookView | None = None
+) -> tuple[Launch, dict[str, str]]:
+    """The launch that options and the notebook's row mean, and the options to keep. Raises BadInput or Refusal."""
+    asked = checked_options(options)
+    if "run" in asked:
+        raise BadInput("There is no such option", next=["Leave it out"], field="run")
+    kept = dict(view.notebook.options) if view is not None else {}
+    last = (view.notebook.profile if view is not None else "") or None
+    if asked.get("profile", last) != last:
+        kept = {}
+    kept.pop("profile", None)
+    merged = {**kept, **asked}
+    launch = choose(
+        context.catalog,
+        merged,
+        groups=person.groups,
+        user=person.name,
+        abilities=context.abilities,
+        is_admin=person.is_admin,
+        last=last,
+        contact=context.settings.contact,
+        now=context.now(),
+    )
+    return launch, {name: merged[name] for name in ("flavor", "editor") if name in merged}
+
+
+async def create(
+    context: Context, person: Person, title: str, options: Mapping[str, Any], *, start_it: bool = True
+) -> NotebookView:
+    """A new notebook of this person, started unless told otherwise. Raises BadInput, Refusal or Conflict."""
+    title = " ".join(title.split())
+    if len(title) > TITLE_LENGTH:
+        raise BadInput(
+            f"The name is longer than {TITLE_LENGTH} characters", next=["Choose a shorter one"], field="name"
+        )
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in title):
+        raise BadInput("The name holds a control character", next=["Write letters"], field="name")
+    launch, kept = agreed(context, person, options)
+    mine = await context.ledger.run(notebooks.views, user=person.user.id, trashed=None)
+    titles = {view.notebook.title.casefold(): view for view in mine}
+    title = title or free_title("Notebook", titles)
+    if title.casefold() in titles:
+        there = titles[title.casefold()]
+        why = "It is in the trash" if there.notebook.trashed_at else "It is in your list"
+        raise Conflict(
+            f"You already have a notebook {title}", why, [f"Use {free_title(title, titles)}"], field="name"
+        )
+    name = server_name(title, [view.notebook.server_name for view in mine])
+    row = await context.ledger.run(
+        notebooks.create,
+        person.user.id,
+        name,
+        title,
+        context.now(),
+        profile=launch.profile,
+        options=kept,
+        store=context.settings.store,
+        actor=person.user.id,
+    )
+    view = (await context.ledger.run(notebooks.views, notebook=row.id))[0]
+    if start_it:
+        await start(context, person, view, {})
+    return view
+
+
+def free_title(title: str, taken: Mapping[str, Any]) -> str:
+    """The title, or the title with the smallest number that is free."""
+    if title.casefold() not in taken:
+        return title
+    number = 2
+    while f"{title} {number}".casefold() in taken:
+        number += 1
+    return f"{title} {number}"
+
+
+async def start(context: Context, person: Person, view: NotebookView, options: Mapping[str, Any]) -> None:
+    """Asks the Hub for a start. One that is under way or running already: nothing is asked."""
+    notebook = view.notebook
+    if notebook.trashed_at is not None:
+        raise Refusal(
+            f"{notebook.title} is in the trash", "", ["Put it back, then start it"], label="in_the_trash"
+        )
+    launch, kept = agreed(context, person, options, view)
+    open_one = await context.ledger.run(sessions.open_of_notebook, notebook.id)
+    if open_one is not None:
+        if open_one.stop_asked_at is None and open_one.ended_at is None:
+            return
+        raise Refusal(
+            f"{notebook.title} is still being saved",
+            "Only one session may write a workspace",
+            ["Wait until it is stopped, then start it"],
+            label="still_saving",
+        )
+    evidence = {"profile": launch.profile, "flavor": launch.flavor}
+    await context.ledger.run(
+        audit.record, context.now(), person.user.id, [notebook.id], "notebook.start_asked", "asked", evidence
+    )
+    names = {"profile": launch.profile, **{"flavor": launch.flavor}, **kept}
+    await _begin_start(context, view, names)
+    await context.ledger.run(notebooks.choose, notebook.id, launch.profile, kept)
+
+
+async def _begin_start(context: Context, view: NotebookView, names: Mapping[str, str]) -> None:
+    """Asks the Hub; returns once the new session stands in the ledger or the Hub has answered."""
+    notebook, owner = view.notebook, view.owner.hub_name
+    known = await context.ledger.run(_last_session, notebook.id)
+    asked = context.background.begin(
+        context.hub.start_server(owner, notebook.server_name, names, notebook.title),
+        f"start of {owner}/{notebook.server_name or '-'}",
+    )
+    end = context.clock.monotonic() + BEGIN_SECONDS
+    while not asked.done() and context.clock.monotonic() < end:
+        await asyncio.wait([asked], timeout=LOOK_EVERY_SECONDS)
+        if asked.done():
+            break
+        last = await context.ledger.run(_last_session, notebook.id)
+        if last is not None and last != known:
+            return
+    if asked.done():
+        last = await context.ledger.run(_last_session, notebook.id)
+        if last is None or last == known:
+            asked.result()  # nothing was begun: what the Hub said is what the person reads
+
+
+def _last_session(ledger: Ledger, notebook: str) -> str | None:
+    found = sessions.of_notebook(ledger, notebook, 1)
+    return found[0].id if found else None
+
+
+async def stop(context: Context, person: Person, view: NotebookView, cause: str = "stopped") -> None:
+    """Asks for a stop: who and why first, then the Hub. One that is stopping already: nothing is asked."""
+    notebook, owner = view.notebook, view.owner.hub_name
+    session = await context.ledger.run(sessions.open_of_notebook, notebook.id)
+    if session is None:
+        return
+    if session.stop_asked_at is None:
+        await _write_intent(context, person, session, cause)
+    asked = context.background.begin(
+        context.hub.stop_server(owner, notebook.server_name), f"stop of {owner}/{notebook.server_name or '-'}"
+    )
+    await asyncio.wait([asked], timeout=1.0)
+    if asked.done():
+        asked.result()
+
+
+async def _write_intent(context: Context, person: Person, session: Session, cause: str) -> None:
+    now = context.now()
+    label = cause if person.user.id == session.user else "admin"
+    evidence = {"ready": session.ready_at is not None, "phase": session.phase}
+    await context.ledger.run(intents.ask, session.id, "stop", label, person.user.id, now, evidence)
+    await context.ledger.run(sessions.stop_asked, session.id, now)
+
+
+async def own_session(context: Context, person: Person, text: str) -> tuple[Session, NotebookView]:
+    """The session with an id or its end, if it is this person's to see. Raises NotFound in the same words."""
+    nothing = NotFound("There is no such session", "It may be misspelt, or it is somebody else's")
+    try:
+        session = await context.ledger.run(sessions.resolve, text)
+    except (NotFound, Conflict):
+        raise nothing from None
+    if session.user != person.user.id and not person.is_admin:
+        raise nothing
+    views = await context.ledger.run(notebooks.views, notebook=session.notebook, trashed=None)
+    if not views:
+        raise nothing
+    return session, views[0]

@@ -1,0 +1,230 @@
+"""The pages: my notebooks, new notebook, one notebook. Each answers also without a script in the browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyterhub_notebooks.enforcement.causes import cause_of
+from jupyterhub_notebooks.errors import NotebooksError, NotFound
+from jupyterhub_notebooks.ledger import NotebookView, notebooks, sessions, snapshots, users
+from jupyterhub_notebooks.names import server_name
+from jupyterhub_notebooks.profiles.cards import Card, cards
+from jupyterhub_notebooks.profiles.form import options_of
+from jupyterhub_notebooks.profiles.words import EDITOR_NAMES
+from jupyterhub_notebooks.units import show_size
+
+from . import actions
+from .context import Context
+from .handling import Handler
+from .listing import SHOWS, Row, row_of, rows, shown, states
+from .people import Person, ensured, notebook_of
+from .steps import steps_of
+
+SESSIONS_SHOWN = 20
+SNAPSHOTS_SHOWN = 50
+LOG_LINES = 100
+
+
+def cards_for(context: Context, person: Person, last: str | None) -> list[Card]:
+    """Every profile's card for this person."""
+    return cards(
+        context.catalog,
+        groups=person.groups,
+        user=person.name,
+        abilities=context.abilities,
+        is_admin=person.is_admin,
+        last=last,
+        contact=context.settings.contact,
+        currency=context.settings.currency,
+        now=context.now(),
+    )
+
+
+def last_choice(views: list[NotebookView]) -> str | None:
+    """The profile of the newest notebook that has one."""
+    return next((view.notebook.profile for view in views if view.notebook.profile), None)
+
+
+class ListHandler(Handler):
+    """GET: my notebooks; the first visit asks one thing only."""
+
+    async def get(self) -> None:
+        made, views, everyone = await listed(self.context, self.person, self.get_argument("who", ""))
+        if not views and not everyone:
+            able = [card for card in cards_for(self.context, self.person, None) if card.denied is None]
+            self.page("first.html", picks=able[:3], number=len(self.context.catalog.profiles))
+            return
+        show, find = self.get_argument("show", "all"), self.get_argument("find", "")
+        show = show if show in SHOWS else "all"
+        counts = {name: len(shown(made, name, "")) for name in SHOWS}
+        self.page(
+            "list.html",
+            rows=shown(made, show, find),
+            show=show,
+            find=find,
+            counts=counts,
+            everyone=everyone,
+            problem=self.context.catalog_file.problem if self.person.is_admin else None,
+            command=self.curl("notebooks"),
+        )
+
+
+class RowsHandler(Handler):
+    """GET rows: the same rows again, as a piece of HTML for the page to take over."""
+
+    async def get(self) -> None:
+        made, _, _ = await listed(self.context, self.person, self.get_argument("who", ""))
+        self.set_header("Content-Type", "text/html; charset=UTF-8")
+        self.page(
+            "rows.html", rows=shown(made, self.get_argument("show", "all"), self.get_argument("find", ""))
+        )
+
+
+async def listed(context: Context, person: Person, who: str) -> tuple[list[Row], list[NotebookView], bool]:
+    """Rows and notebooks of a person, or of everyone where an administrator asks for that."""
+    everyone = who == "everyone" and person.is_admin
+    views = await context.ledger.run(notebooks.views, user=None if everyone else person.user.id)
+    return await rows(context, person, views), views, everyone
+
+
+class NewHandler(Handler):
+    """GET: the form, filled in from the address. POST: creates and starts; a refusal stands in the form."""
+
+    async def get(self) -> None:
+        await self._form({name: self.get_argument(name, "") for name in ("profile", "name", "editor")})
+
+    async def post(self) -> None:
+        form = {name: self.get_arguments(name) for name in self.request.body_arguments}
+        typed = {name: self.get_argument(name, "") for name in ("profile", "name", "editor")}
+        try:
+            view = await actions.create(
+                self.context, self.person, typed["name"], options_of(form), start_it=False
+            )
+        except NotebooksError as error:
+            self.set_status(error.http_status)
+            await self._form(typed, error)
+            return
+        page = await _page_of(self.context, self.person, view)
+        await actions.start(self.context, self.person, view, {})
+        self.redirect(f"{page}?open=1", status=303)
+
+    async def _form(self, typed: dict[str, str], error: NotebooksError | None = None) -> None:
+        views = await self.context.ledger.run(notebooks.views, user=self.person.user.id, trashed=None)
+        last = last_choice(views)
+        titles = {view.notebook.title.casefold(): view for view in views}
+        taken = [view.notebook.server_name for view in views]
+        name = typed["name"] or actions.free_title("Notebook", titles)
+        made = cards_for(self.context, self.person, last)
+        able = {card.name: card for card in made if card.denied is None}
+        chosen = typed["profile"] if typed["profile"] in able else next(iter(able), "")
+        offered = sorted({editor for card in able.values() for editor in card.editors})
+        self.page(
+            "new.html",
+            made=made,
+            chosen=able.get(chosen),
+            name=name,
+            address=server_name(name, taken),
+            taken=taken,
+            editors=[(editor, EDITOR_NAMES[editor]) for editor in offered] if len(offered) > 1 else [],
+            editor=typed["editor"],
+            error=error,
+            command=self.curl("notebooks", {"name": name, "profile": chosen}),
+        )
+
+
+async def _page_of(context: Context, person: Person, view: NotebookView) -> str:
+    return (await rows(context, person, [view]))[0].page
+
+
+class NotebookHandler(Handler):
+    """GET n/USER/SERVER: where a start or a stop is watched, and what the notebook has behind it."""
+
+    async def get(self, owner: str, part: str) -> None:
+        view = await ensured(self.context, self.person, owner, part)
+        opens = self.get_argument("open", "") == "1"
+        values = await notebook_values(self.context, self.person, view)
+        if opens and values["row"].is_running and await is_open(self.context, view):
+            self.redirect(values["row"].open_url, status=303)
+            return
+        self.page(
+            "notebook.html",
+            **values,
+            opens=opens,
+            command=self.curl(
+                values["row"].page.removeprefix(self.context.prefix + "n/").join(("notebooks/", "/start")), {}
+            ),
+            **await _behind(self.context, view),
+        )
+
+
+async def notebook_values(context: Context, person: Person, view: NotebookView) -> dict[str, Any]:
+    """What the moving part of a notebook's page shows."""
+    state = (await states(context, person, [view]))[0]
+    row = row_of(context, person, view, state)
+    session = view.session
+    lines: list[Any] = []
+    if session is not None:
+        lines = await context.ledger.run(sessions.log, session.id, LOG_LINES)
+    steps = steps_of(session, state, context.now()) if session is not None else []
+    return {"row": row, "state": state, "session": session, "steps": steps, "log": lines, "view": view}
+
+
+async def is_open(context: Context, view: NotebookView) -> bool:
+    """Whether the Hub leads to the notebook's server already. A Hub that does not answer: not yet."""
+    try:
+        server = await context.hub.server(view.owner.hub_name, view.notebook.server_name)
+    except NotebooksError:
+        return False
+    return server.ready
+
+
+async def _behind(context: Context, view: NotebookView) -> dict[str, Any]:
+    """Past sessions, with who ended them, and snapshots."""
+    past = await context.ledger.run(sessions.of_notebook, view.notebook.id, SESSIONS_SHOWN)
+    saves = await context.ledger.run(snapshots.of_workspace, view.notebook.workspace)
+    return {
+        "past": past,
+        "ended": {one.id: cause_of(one.cause or "").title for one in past},
+        "saves": saves[:SNAPSHOTS_SHOWN],
+        "sizes": {one.number: show_size(one.size_bytes) for one in saves[:SNAPSHOTS_SHOWN]},
+        "more_saves": max(0, len(saves) - SNAPSHOTS_SHOWN),
+    }
+
+
+class StartHandler(Handler):
+    """POST n/USER/SERVER/start: starts with the options of the form, or those of the last time."""
+
+    async def post(self, owner: str, part: str) -> None:
+        view = await ensured(self.context, self.person, owner, part)
+        form = {name: self.get_arguments(name) for name in self.request.body_arguments}
+        page = await _page_of(self.context, self.person, view)
+        await actions.start(self.context, self.person, view, options_of(form))
+        if self.wants_json:
+            self.write_json({"page": page}, 202)
+        else:
+            self.redirect(f"{page}?open=1", status=303)
+
+
+class StopHandler(Handler):
+    """POST n/USER/SERVER/stop: saves and stops."""
+
+    async def post(self, owner: str, part: str) -> None:
+        view = await notebook_of(self.context, self.person, owner, part)
+        if view is None:
+            raise NotFound("There is no such notebook")
+        await actions.stop(self.context, self.person, view)
+        if self.wants_json:
+            self.write_json({"page": await _page_of(self.context, self.person, view)}, 202)
+        else:
+            self.back(self.context.prefix)
+
+
+class UserRootHandler(Handler):
+    """GET n/USER: leads to the list."""
+
+    async def get(self, owner: str) -> None:
+        if owner != self.person.name and not self.person.is_admin:
+            raise NotFound("There is no such page")
+        if await self.context.ledger.run(users.by_name, owner) is None:
+            raise NotFound("There is no such page")
+        self.redirect(self.context.prefix)

@@ -1,0 +1,392 @@
+// What the pages do beyond links and forms: fresh rows, a start that shows how it gets on, a form that previews.
+// Each works without this file too. Times are written in the reader's zone, corrected by nothing but the server's text.
+"use strict";
+
+(() => {
+  const xsrf = document.querySelector('meta[name="nb-xsrf"]')?.content ?? "";
+  const one = (selector, within = document) => within.querySelector(selector);
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+  class Refused extends Error {
+    constructor(status, error) {
+      super(error.title);
+      this.status = status;
+      this.error = error;
+    }
+  }
+
+  /** Asks this service. Raises Refused with title, why and next; a login that ended is one of them. */
+  async function ask(url, options = {}) {
+    const headers = { "X-XSRFToken": xsrf, ...options.headers };
+    const answer = await fetch(url, { redirect: "manual", ...options, headers });
+    if (answer.ok) return answer;
+    const error =
+      answer.type === "opaqueredirect"
+        ? { title: "Log in again", why: "Your login has ended", next: [], reason: "log_in_again" }
+        : await answer.json().then((body) => body.error, () => ({ title: "The page was not answered", why: "", next: [] }));
+    throw new Refused(answer.status, error);
+  }
+
+  function says(error) {
+    return [error.title, error.why, ...(error.next ?? [])]
+      .filter(Boolean)
+      .map((text) => (/[.!?]$/.test(text) ? text : text + "."))
+      .join(" ");
+  }
+
+  let toastEnds = 0;
+  function toast(text) {
+    const box = document.getElementById("nb-toast");
+    box.textContent = text;
+    box.hidden = false;
+    clearTimeout(toastEnds);
+    toastEnds = setTimeout(() => (box.hidden = true), 10000);
+  }
+
+  // Times ------------------------------------------------------------------------------------------------------
+  function localTimes(within = document) {
+    for (const time of all("time[data-nb-time]", within)) {
+      const at = new Date(time.dateTime);
+      if (Number.isNaN(at.getTime())) continue;
+      time.title = at.toLocaleString();
+      if (time.dataset.nbTime !== "clock") continue;
+      const clock = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
+      const today = at.toDateString() === new Date().toDateString();
+      time.textContent = today ? clock : `${at.getDate()}\u00a0${at.toLocaleString("en", { month: "short" })} ${clock}`;
+    }
+  }
+
+  // Buttons that say what they do --------------------------------------------------------------------------------
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    const button = event.submitter ?? one("button[type=submit]", form);
+    if (button?.dataset.nbBusy) busy(button);
+    if (!form.matches("[data-nb-inplace]")) return;
+    event.preventDefault();
+    inPlace(form, button);
+  });
+
+  function busy(button) {
+    button.dataset.nbWas = button.textContent;
+    button.textContent = button.dataset.nbBusy;
+    setTimeout(() => (button.disabled = true));
+  }
+
+  function freed(button) {
+    if (!button?.dataset.nbWas) return;
+    button.textContent = button.dataset.nbWas;
+    button.disabled = false;
+  }
+
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) all("[data-nb-was]").forEach(freed);
+  });
+
+  async function inPlace(form, button) {
+    const row = form.closest(".rw");
+    try {
+      await ask(form.action, {
+        method: "POST",
+        headers: { Accept: "application/json" },
+        body: new URLSearchParams(new FormData(form)),
+      });
+      if (document.activeElement === button) button.blur();
+      await freshRows();
+    } catch (refused) {
+      freed(button);
+      rowSays(row, refused instanceof Refused ? says(refused.error) : "The Hub does not answer. Try again in a moment.");
+    }
+  }
+
+  function rowSays(row, text) {
+    if (!row) return toast(text);
+    let box = one(".msg", row);
+    if (!box) {
+      box = document.createElement("div");
+      box.className = "msg";
+      box.setAttribute("role", "cell");
+      row.append(box);
+    }
+    box.classList.add("t-err");
+    box.dataset.nbRefused = "";
+    box.textContent = text;
+  }
+
+  // The list: rows are replaced by id, every 5 s while something moves, else every 30 s -------------------------------
+  const list = one("[data-nb-rows]");
+  let freshAt = Date.now();
+  let freshTimer = 0;
+
+  const inUse = (row) => row.contains(document.activeElement) || one(".show", row) || one("[data-nb-refused]", row);
+
+  async function freshRows() {
+    if (!list) return;
+    const answer = await ask(list.dataset.nbRows);
+    const piece = document.createElement("template");
+    piece.innerHTML = await answer.text();
+    for (const fresh of all(".rw", piece.content)) {
+      const old = document.getElementById(fresh.id);
+      if (!old) list.append(document.importNode(fresh, true));
+      else if (!inUse(old) && old.outerHTML !== fresh.outerHTML) {
+        announce(one(".name a", old)?.textContent, one(".nb-badge", old)?.textContent, one(".nb-badge", fresh)?.textContent);
+        old.replaceWith(document.importNode(fresh, true));
+      }
+    }
+    const kept = new Set(all(".rw", piece.content).map((row) => row.id));
+    for (const row of all(".rw", list)) if (!kept.has(row.id) && !inUse(row)) row.remove();
+    localTimes(list);
+    filterRows();
+    freshAt = Date.now();
+    updated();
+  }
+
+  function announce(name, before, after) {
+    const said = one("[data-nb-said]");
+    if (said && name && before !== after) said.textContent = `${name}: ${after}.`;
+  }
+
+  function updated(problem) {
+    const line = one("[data-nb-updated]");
+    if (!line) return;
+    const seconds = Math.round((Date.now() - freshAt) / 1000);
+    const since = new Date(freshAt).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
+    if (problem) line.textContent = problem;
+    else if (seconds > 45) line.textContent = `Not updating since ${since}`;
+    else line.textContent = seconds < 2 ? "Updated just now" : `Updated ${seconds}\u00a0s ago`;
+  }
+
+  async function turn() {
+    clearTimeout(freshTimer);
+    if (!document.hidden) {
+      try {
+        await freshRows();
+      } catch (refused) {
+        const login = refused instanceof Refused && refused.error.reason === "log_in_again";
+        updated(login ? "Log in again: reload this page" : undefined);
+      }
+    }
+    freshTimer = setTimeout(turn, one("[data-nb-moves]", list) ? 5000 : 30000);
+  }
+
+  function filterRows() {
+    const find = one("[data-nb-list-filter] [data-nb-find]");
+    if (!find || !list) return;
+    const wanted = find.value.trim().toLowerCase();
+    let shown = 0;
+    for (const row of all(".rw", list)) {
+      row.hidden = !row.dataset.nbSearch.includes(wanted);
+      if (!row.hidden) shown += 1;
+    }
+    const none = one("[data-nb-none]");
+    if (none) none.hidden = shown > 0;
+  }
+
+  if (list) {
+    freshTimer = setTimeout(turn, one("[data-nb-moves]", list) ? 5000 : 30000);
+    setInterval(() => updated(), 5000);
+    document.addEventListener("visibilitychange", () => !document.hidden && Date.now() - freshAt > 5000 && turn());
+    one("[data-nb-list-filter] [data-nb-find]")?.addEventListener("input", (event) => {
+      const address = new URL(location.href);
+      if (event.target.value) address.searchParams.set("find", event.target.value);
+      else address.searchParams.delete("find");
+      history.replaceState(null, "", address);
+      filterRows();
+    });
+  }
+
+  // One notebook: its moving part, from the stream --------------------------------------------------------------------
+  const live = one("[data-nb-live]");
+  const pace = { at: 0, done: 0, perSecond: 0 };
+
+  function timeLeft(progress) {
+    if (!progress) return;
+    const now = performance.now() / 1000;
+    if (!pace.at || progress.done_bytes < pace.done) Object.assign(pace, { at: now, done: progress.done_bytes, perSecond: 0 });
+    else if (now - pace.at >= 2) {
+      const speed = (progress.done_bytes - pace.done) / (now - pace.at);
+      pace.perSecond = pace.perSecond ? 0.6 * pace.perSecond + 0.4 * speed : speed;
+      Object.assign(pace, { at: now, done: progress.done_bytes });
+    }
+    const line = one("[data-nb-left]", live);
+    if (!line || pace.perSecond <= 0) return;
+    const seconds = Math.ceil((progress.total_bytes - progress.done_bytes) / pace.perSecond);
+    line.textContent = seconds < 90 ? `About ${seconds}\u00a0s left.` : `About ${Math.round(seconds / 60)}\u00a0min left.`;
+  }
+
+  let spoken = -1;
+  function speak(event) {
+    const said = one("[data-nb-said]");
+    const quarter = event.progress ? Math.floor((4 * event.progress.done_bytes) / Math.max(1, event.progress.total_bytes)) : -1;
+    const now = `${event.state} ${quarter}`;
+    if (said && now !== spoken) said.textContent = event.sentence;
+    spoken = now;
+  }
+
+  let opening = live?.hasAttribute("data-nb-opens");
+  function show(event) {
+    if (opening && event.state === "RUNNING" && event.ready) {
+      location.replace(event.url);
+      return;
+    }
+    if (opening && (event.state === "ERROR" || event.state === "STOPPED")) opening = false;
+    const open = all("details[open]", live).map((each) => each.dataset.nbKeepOpen);
+    const focused = live.contains(document.activeElement) ? document.activeElement.closest("form")?.action : null;
+    live.innerHTML = event.html;
+    for (const name of open) one(`details[data-nb-keep-open="${name}"]`, live)?.setAttribute("open", "");
+    if (focused) all("form", live).find((form) => form.action === focused)?.querySelector("button")?.focus();
+    localTimes(live);
+    timeLeft(event.progress);
+    speak(event);
+  }
+
+  async function follow() {
+    let moves = live.hasAttribute("data-nb-moves");
+    for (;;) {
+      if (!document.hidden || moves) {
+        try {
+          moves = await stream();
+        } catch (refused) {
+          if (refused instanceof Refused) toast(says(refused.error));
+          if (refused instanceof Refused && refused.status < 500) return;
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, moves ? 1000 : 15000));
+    }
+  }
+
+  async function stream() {
+    const answer = await ask(live.dataset.nbLive, { headers: { Accept: "text/event-stream" } });
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    let last = null;
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return last !== null && ["STARTING", "STOPPING"].includes(last.state);
+      text += value;
+      const parts = text.split("\n\n");
+      text = parts.pop();
+      for (const part of parts) {
+        if (!part.startsWith("data: ")) continue;
+        last = JSON.parse(part.slice(6));
+        show(last);
+      }
+    }
+  }
+
+  if (live) follow();
+
+  // New notebook: the form previews what it will do ------------------------------------------------------------------------
+  const startForm = one("[data-nb-start-form]");
+
+  /** The same as names.server_name. */
+  function serverName(title, taken) {
+    const plain = title.normalize("NFKD").replace(/[^\x00-\x7f]/g, "").toLowerCase();
+    const trimmed = plain.replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").replace(/^[^a-z]+/, "");
+    const base = trimmed.slice(0, 30).replace(/^-+|-+$/g, "") || "notebook";
+    let name = base;
+    for (let number = 2; taken.includes(name); number += 1) {
+      const ending = `-${number}`;
+      name = base.slice(0, 30 - ending.length).replace(/-+$/, "") + ending;
+    }
+    return name;
+  }
+
+  function preview() {
+    const ticked = one("input[name=profile]:checked", startForm);
+    const name = startForm.elements.name.value;
+    const taken = startForm.dataset.nbTaken.split(" ").filter(Boolean);
+    one("[data-nb-address]").textContent = serverName(name || "Notebook", taken);
+    if (!ticked) return;
+    const size = one(`select[name="flavor-${CSS.escape(ticked.value)}"]`, startForm)?.selectedOptions[0];
+    one("[data-nb-profile]").textContent = ticked.value;
+    one("[data-nb-price]").textContent = size?.dataset.nbPrice ?? ticked.dataset.nbPrice;
+    one("[data-nb-help]").textContent = size?.dataset.nbHelp ?? ticked.dataset.nbHelp;
+    const offered = ticked.dataset.nbEditors.split(" ");
+    for (const editor of all("input[name=editor]", startForm)) {
+      editor.disabled = !offered.includes(editor.value);
+      if (editor.disabled) editor.checked = false;
+    }
+    const free = all("input[name=editor]:not(:disabled)", startForm);
+    if (free.length && !free.some((editor) => editor.checked)) free[0].checked = true;
+    for (const box of all("[data-nb-of]", startForm)) {
+      const chosen = box.dataset.nbOf === ticked.value;
+      one("select", box).disabled = !chosen;
+    }
+    const command = one("[data-nb-command]", startForm);
+    const body = JSON.stringify({ name, profile: ticked.value, ...(size ? { flavor: size.value } : {}) });
+    const quoted = `'${body.replaceAll("'", `'"'"'`)}'`;
+    command.textContent = command.textContent.replace(/-d .* (\S+)$/s, () => `-d ${quoted} ${location.origin}${location.pathname.replace(/new$/, "")}api/v1/notebooks`);
+  }
+
+  if (startForm) {
+    startForm.addEventListener("input", preview);
+    preview();
+  }
+
+  // The filter of the cards ---------------------------------------------------------------------------------------------------
+  const cardFilter = one("[data-nb-filter]");
+  if (cardFilter) {
+    const find = one("[data-nb-find]", cardFilter);
+    let kind = "all";
+    const apply = () => {
+      const wanted = find.value.trim().toLowerCase();
+      let shown = 0;
+      for (const card of all(".nb-card")) {
+        const kinds = card.dataset.nbKinds.split(" ");
+        card.hidden = !(card.dataset.nbSearch.includes(wanted) && (kind === "all" || kinds.includes(kind)));
+        const size = one(`[data-nb-of="${CSS.escape(one("input", card).value)}"]`);
+        if (size) size.hidden = card.hidden;
+        if (!card.hidden) shown += 1;
+      }
+      for (const heading of all("[data-nb-group]")) {
+        let next = heading.nextElementSibling;
+        let any = false;
+        while (next && !next.matches("[data-nb-group]")) {
+          any = any || (next.matches(".nb-card") && !next.hidden);
+          next = next.nextElementSibling;
+        }
+        heading.hidden = !any;
+      }
+      one("[data-nb-none]").hidden = shown > 0;
+    };
+    find.addEventListener("input", apply);
+    find.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
+    for (const chip of all("[data-nb-kind]", cardFilter)) {
+      chip.addEventListener("click", () => {
+        kind = chip.dataset.nbKind;
+        for (const other of all("[data-nb-kind]", cardFilter)) other.setAttribute("aria-pressed", String(other === chip));
+        apply();
+      });
+    }
+    one("[data-nb-clear]")?.addEventListener("click", () => {
+      find.value = "";
+      one('[data-nb-kind="all"]', cardFilter)?.click();
+      apply();
+      find.focus();
+    });
+  }
+
+  // Small things ------------------------------------------------------------------------------------------------------------------
+  for (const button of all("[data-nb-copy]")) {
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(one("[data-nb-command]", button.closest(".nb-cmd")).textContent);
+      button.textContent = "Copied";
+      setTimeout(() => (button.textContent = "Copy"), 2000);
+    });
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const inField = event.target.closest?.("input, textarea, select, [contenteditable]");
+    if (inField || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "/") {
+      const find = one("[data-nb-find]");
+      if (find) {
+        event.preventDefault();
+        find.focus();
+      }
+    } else if (event.key === "n") one("[data-nb-new]")?.click();
+  });
+
+  one("[data-nb-error]")?.focus();
+  localTimes();
+})();
