@@ -85,7 +85,8 @@ class LocalNotebookSpawner(NotebookSpawner):
     ).tag(config=True)
     logs_dir = Unicode(help="Folder of the sessions' logs: SESSION-ID.log.").tag(config=True)
     agent_cmd = Command(
-        [sys.executable, "-m", "jupyterhub_notebooks.agent"],
+        # -P -s: nothing that a user puts into the workspace is imported by what must save it
+        [sys.executable, "-P", "-s", "-m", "jupyterhub_notebooks.agent"],
         help="The agent, the first process of every notebook.",
     ).tag(config=True)
 
