@@ -19,7 +19,7 @@ from jupyterhub_notebooks.ledger import Session, Snapshot, snapshots
 from jupyterhub_notebooks.workspace.snapshots import MOST_BYTES, SnapshotHead, parse_snapshot
 
 from . import reading
-from .storage import read, snapshot_key, write_new
+from .storage import snapshot_key
 
 if TYPE_CHECKING:
     from .app import Agents
@@ -44,7 +44,7 @@ async def commit(agents: Agents, session: Session, body: Commit) -> Committed:
         )
         if row.state != "committed":
             key = snapshot_key(session.workspace, body.number)
-            if not await asyncio.to_thread(write_new, agents.objects, key, raw):
+            if not await asyncio.to_thread(agents.objects.put_new, key, raw):
                 await settle(agents, session)
                 raise Conflict(
                     f"Snapshot {body.number} is there already",
@@ -115,7 +115,7 @@ async def _settled(agents: Agents, session: Session, row: Snapshot) -> None:
 async def _taken_up(agents: Agents, session: Session, number: int) -> bool:
     """Whether an object of that number stands in the store; if so the ledger has its row afterwards."""
     try:
-        raw = await asyncio.to_thread(read, agents.objects, snapshot_key(session.workspace, number))
+        raw = await asyncio.to_thread(agents.objects.get, snapshot_key(session.workspace, number))
     except NotFound:
         return False
     try:

@@ -79,7 +79,10 @@ class DirectorySigner:
 
 
 class S3Signer:
-    """AWS Signature Version 4 in the query, path style, payload unsigned (its checksum header is signed)."""
+    """AWS Signature Version 4 in the query, payload unsigned (its checksum header is signed).
+
+    virtual: the bucket stands in the host name, else in the path. token: of a session's temporary keys.
+    """
 
     def __init__(
         self,
@@ -91,6 +94,8 @@ class S3Signer:
         bucket: str,
         prefix: str,
         now: Callable[[], datetime],
+        token: str = "",
+        virtual: bool = False,
     ) -> None:
         parts = urlsplit(endpoint_url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
@@ -99,11 +104,11 @@ class S3Signer:
                 next=["Write http:// or https://, a host and a port"],
                 field="store_options.endpoint_url",
             )
-        self._endpoint = f"{parts.scheme}://{parts.netloc}"
-        self._host = parts.netloc
-        self._path = "/".join(
-            ["", *(part for part in (parts.path.strip("/"), bucket, prefix.strip("/")) if part)]
-        )
+        self._host = f"{bucket}.{parts.netloc}" if virtual else parts.netloc
+        self._endpoint = f"{parts.scheme}://{self._host}"
+        path = (parts.path.strip("/"), "" if virtual else bucket, prefix.strip("/"))
+        self._path = "/".join(["", *(part for part in path if part)])
+        self._token = token
         self._region = region
         self._id = key
         self._secret = secret
@@ -123,19 +128,16 @@ class S3Signer:
         scope = f"{at[:8]}/{self._region}/s3/aws4_request"
         signed = {"host": self._host, **headers}
         names = ";".join(sorted(signed))
-        query = urlencode(
-            sorted(
-                {
-                    "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
-                    "X-Amz-Credential": f"{self._id}/{scope}",
-                    "X-Amz-Date": at,
-                    "X-Amz-Expires": str(LIFETIME_SECONDS),
-                    "X-Amz-SignedHeaders": names,
-                }.items()
-            ),
-            quote_via=quote,
-            safe="-_.~",
-        )
+        fields = {
+            "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+            "X-Amz-Credential": f"{self._id}/{scope}",
+            "X-Amz-Date": at,
+            "X-Amz-Expires": str(LIFETIME_SECONDS),
+            "X-Amz-SignedHeaders": names,
+        }
+        if self._token:
+            fields["X-Amz-Security-Token"] = self._token
+        query = urlencode(sorted(fields.items()), quote_via=quote, safe="-_.~")
         path = quote(f"{self._path}/{key}", safe="/-_.~")
         lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
         request = f"{method}\n{path}\n{query}\n{lines}\n{names}\nUNSIGNED-PAYLOAD"

@@ -1,9 +1,12 @@
-"""The store as this service uses it: a few objects read and written whole, by keys that are built here."""
+"""The store as this service uses it: a few objects read and written whole, by keys that are built here.
+
+A directory store is used only while it names its Hub: a disk that is not mounted any more is away, not empty.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -11,23 +14,28 @@ from urllib.parse import unquote, urlsplit
 
 from jupyterhub_notebooks import __version__
 from jupyterhub_notebooks.clock import Clock
-from jupyterhub_notebooks.errors import ConfigError
+from jupyterhub_notebooks.errors import ConfigError, NotFound, StorageAway
 from jupyterhub_notebooks.settings import Settings, secret
-from jupyterhub_notebooks.workspace.layout import block_key, snapshot_key, workspace_json, workspace_key
+from jupyterhub_notebooks.workspace.layout import (
+    ROOT_KEY,
+    block_key,
+    snapshot_key,
+    workspace_json,
+    workspace_key,
+)
+from jupyterhub_notebooks.workspace.store import claim_root, open_store
+from jupyterhub_notebooks.workspace.store.opening import S3_OPTIONS
 
-from . import directory
-from .refusals import IsThere
 from .signing import DirectorySigner, S3Signer, Signer
 
 __all__ = [
     "Objects",
     "block_key",
     "ensure_workspace",
-    "read",
+    "open_objects",
     "root_of",
     "signer_of",
     "snapshot_key",
-    "write_new",
 ]
 
 
@@ -43,26 +51,58 @@ class Objects(Protocol):
         ...
 
 
-def read(objects: Objects, key: str) -> bytes:
-    return objects.get(key)
+class Mounted:
+    """A directory store whose folder must be there."""
+
+    def __init__(self, objects: Objects, root: Path) -> None:
+        self._objects, self._root = objects, root
+
+    def get(self, key: str) -> bytes:
+        try:
+            return self._objects.get(key)
+        except NotFound:
+            check_mounted(self._root)
+            raise
+
+    def put_new(self, key: str, body: bytes) -> bool:
+        check_mounted(self._root)
+        return self._objects.put_new(key, body)
 
 
-def write_new(objects: Objects, key: str, body: bytes) -> bool:
-    return objects.put_new(key, body)
+def check_mounted(root: Path) -> None:
+    """Raises StorageAway where the directory is not the store that was claimed at the start."""
+    if not os.path.isfile(root / ROOT_KEY):
+        raise StorageAway(
+            "The store is not there",
+            f"{root} has no {ROOT_KEY}; its disk may not be mounted.",
+            ["Mount it again"],
+            field="store",
+        )
+
+
+def open_objects(settings: Settings, hub_id: str, now: datetime) -> Objects:
+    """The store of these settings, claimed for this Hub. Raises BadInput, ConfigError, StorageAway."""
+    store = open_store(settings.store, settings.store_options, serialized=True)
+    claim_root(store, hub_id, now)
+    root = root_of(settings)
+    return store if root is None else Mounted(store, root)
 
 
 async def ensure_workspace(objects: Objects, workspace: str, now: datetime) -> None:
     """workspace.json, once and for good: commits go through this service."""
-    body = workspace_json(
-        workspace, lease="service", now=now, created_by=f"jupyterhub-notebooks {__version__}"
-    )
-    await asyncio.to_thread(objects.put_new, workspace_key(workspace), body)
+    key = workspace_key(workspace)
+    try:
+        await asyncio.to_thread(objects.get, key)
+    except NotFound:
+        by = f"jupyterhub-notebooks {__version__}"
+        body = workspace_json(workspace, lease="service", now=now, created_by=by)
+        await asyncio.to_thread(objects.put_new, key, body)
 
 
 def root_of(settings: Settings) -> Path | None:
     """The directory of a directory store; None where objects lie elsewhere."""
     parts = urlsplit(settings.store)
-    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+    return Path(os.path.normpath(unquote(parts.path))) if parts.scheme == "file" else None
 
 
 def signer_of(settings: Settings, clock: Clock) -> Signer:
@@ -70,43 +110,25 @@ def signer_of(settings: Settings, clock: Clock) -> Signer:
     if root_of(settings) is not None:
         base = f"{settings.reachable_url.rstrip('/')}/v1/store"
         return DirectorySigner(base, secret(settings.signing_key), clock.now)
-    parts, options = urlsplit(settings.store), settings.store_options
-    region = options.get("region") or "us-east-1"
+    parts = urlsplit(settings.store)
+    options = {
+        name: settings.store_options.get(name) or _variable(names) for name, names in S3_OPTIONS.items()
+    }
+    keys = {name: secret(options[name]) if options[name] else "" for name in ("key", "secret", "token")}
+    for name in ("key", "secret"):
+        if not keys[name]:
+            raise ConfigError("This option of the store is missing", field=f"store_options.{name}")
+    region = options["region"] or "us-east-1"
     return S3Signer(
-        endpoint_url=options.get("endpoint_url") or f"https://s3.{region}.amazonaws.com",
+        endpoint_url=options["endpoint_url"] or f"https://s3.{region}.amazonaws.com",
         region=region,
-        key=secret(options.get("key", "")),
-        secret=secret(options.get("secret", "")),
         bucket=parts.netloc,
         prefix=parts.path,
         now=clock.now,
+        virtual=options["addressing"] == "virtual",
+        **keys,
     )
 
 
-class DirectoryObjects:
-    """The directory store, for the few objects that this service writes itself."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def get(self, key: str) -> bytes:
-        return directory.read(self._root, key)[0]
-
-    def put_new(self, key: str, body: bytes) -> bool:
-        incoming = directory.Incoming(self._root, key, len(body), hashlib.sha256(body).hexdigest())
-        try:
-            incoming.open()
-            incoming.add(body)
-            incoming.keep()
-        except IsThere:
-            return self.get(key) == body
-        return True
-
-
-def open_objects(settings: Settings, hub_id: str, now: datetime) -> Objects:
-    """The store of these settings. Raises ConfigError."""
-    root = root_of(settings)
-    if root is None:
-        raise ConfigError("This store is not a directory", field="store")
-    root.mkdir(parents=True, exist_ok=True)
-    return DirectoryObjects(root)
+def _variable(names: tuple[str, ...]) -> str:
+    return next((value for name in names if (value := os.environ.get(name))), "")

@@ -16,6 +16,7 @@ from . import directory
 from .handling import Handler
 from .refusals import BadUrl
 from .signing import BELOW, DirectorySigner, put_headers
+from .storage import check_mounted
 from .urls import MOST_BLOCK_BYTES
 
 #: What a URL may name below ``v1/store/``.
@@ -49,6 +50,7 @@ class StoreHandler(Handler):
         for name, value in put_headers(length, sha256).items():
             if self.request.headers.get(name) != value:
                 raise Unchecked("This header is not the one that was signed", field=name)
+        await asyncio.to_thread(check_mounted, root)
         incoming = directory.Incoming(root, self._key, length, sha256)
         await asyncio.to_thread(incoming.open)
         self._incoming = incoming

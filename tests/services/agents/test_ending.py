@@ -9,7 +9,7 @@ import urllib.request
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
 from jupyterhub_notebooks.ledger import intents, leases, notebooks, sessions
 
-from .conftest import beat, commit, fresh, hello
+from .conftest import beat, commit, fresh, hello, put
 
 
 def test_a_release_closes_the_session_and_may_arrive_twice(service):
@@ -99,7 +99,7 @@ def test_a_database_that_is_blocked_does_not_block_the_service(own_service):
     assert sessions.get(own_service.ledger, session.id).phase == "restoring"
 
 
-def test_a_store_whose_disk_is_gone_is_told_and_the_commit_works_afterwards(own_service):
+def test_a_store_whose_disk_is_gone_is_away_and_not_empty_and_the_commit_works_afterwards(own_service):
     from pathlib import Path
     from urllib.parse import urlsplit
 
@@ -108,9 +108,13 @@ def test_a_store_whose_disk_is_gone_is_told_and_the_commit_works_afterwards(own_
     root = Path(urlsplit(own_service.settings.store).path)
     aside = root.with_name("aside")
     root.rename(aside)
-    root.write_text("not a folder")
-    status, answer = commit(own_service, session, 1)
-    assert (status, answer["error"]["reason"]) == (503, "storage_away")
-    root.unlink()
+    for instead in (lambda: root.write_text("not a folder"), root.mkdir):
+        instead()
+        status, answer = commit(own_service, session, 1)
+        assert (status, answer["error"]["reason"]) == (503, "storage_away")
+        assert put(own_service, session, b"a block") == 503
+        assert own_service.call(session, "POST", "hello", {"agent_version": "0.1"})[0] == 503
+        root.unlink() if root.is_file() else root.rmdir()
     aside.rename(root)
+    assert put(own_service, session, b"a block") == 200
     assert commit(own_service, session, 1)[0] == 200

@@ -22,7 +22,7 @@ NOW = datetime(2026, 10, 14, 14, 30, 5, tzinfo=UTC)
 KEY = "workspaces/01m7z3t6v5jpxy9p9c37bhk0b8/blocks/ab/" + "ab" * 32
 
 
-def signer(prefix="/some root/é", endpoint="http://127.0.0.1:7070"):
+def signer(prefix="/some root/é", endpoint="http://127.0.0.1:7070", **more):
     return S3Signer(
         endpoint_url=endpoint,
         region="eu-central-1",
@@ -31,19 +31,25 @@ def signer(prefix="/some root/é", endpoint="http://127.0.0.1:7070"):
         bucket="notebooks",
         prefix=prefix,
         now=lambda: NOW,
+        **more,
     )
 
 
 @pytest.fixture
 def botocore_client(monkeypatch):
     monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *a, **m: NOW.replace(tzinfo=None))
+    return client
+
+
+def client(style="path", endpoint="http://127.0.0.1:7070", token=None):
     return botocore.session.get_session().create_client(
         "s3",
-        endpoint_url="http://127.0.0.1:7070",
+        endpoint_url=endpoint,
         region_name="eu-central-1",
         aws_access_key_id="AKIAEXAMPLE",
         aws_secret_access_key="secret/+key",
-        config=botocore.config.Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+        aws_session_token=token,
+        config=botocore.config.Config(signature_version="s3v4", s3={"addressing_style": style}),
     )
 
 
@@ -55,7 +61,7 @@ def parts(url):
 @pytest.mark.parametrize("prefix", ["", "root", "/some root/é"])
 def test_a_get_is_signed_as_botocore_signs_it(botocore_client, prefix):
     key = "/".join(part for part in (prefix.strip("/"), KEY) if part)
-    theirs = botocore_client.generate_presigned_url(
+    theirs = botocore_client().generate_presigned_url(
         "get_object", {"Bucket": "notebooks", "Key": key}, LIFETIME_SECONDS
     )
     assert parts(signer(prefix).get(KEY).url) == parts(theirs)
@@ -63,7 +69,7 @@ def test_a_get_is_signed_as_botocore_signs_it(botocore_client, prefix):
 
 def test_a_put_is_signed_as_botocore_signs_it(botocore_client):
     digest = hashlib.sha256(b"body").hexdigest()
-    theirs = botocore_client.generate_presigned_url(
+    theirs = botocore_client().generate_presigned_url(
         "put_object",
         {
             "Bucket": "notebooks",
@@ -79,6 +85,16 @@ def test_a_put_is_signed_as_botocore_signs_it(botocore_client):
     names = parse_qs(urlsplit(ours.url).query)["X-Amz-SignedHeaders"][0].split(";")
     assert names == ["content-length", "host", "if-none-match", "x-amz-checksum-sha256"]
     assert set(names) - {"host"} == set(ours.headers)
+
+
+def test_temporary_keys_and_the_bucket_in_the_host_name_are_signed_as_botocore_does(botocore_client):
+    there = "https://s3.example.org"
+    theirs = botocore_client("virtual", there, "a token/+=").generate_presigned_url(
+        "get_object", {"Bucket": "notebooks", "Key": KEY}, LIFETIME_SECONDS
+    )
+    ours = signer("", there, token="a token/+=", virtual=True).get(KEY).url
+    assert parts(ours) == parts(theirs)
+    assert urlsplit(ours).netloc == "notebooks.s3.example.org"
 
 
 def test_an_endpoint_that_is_none_is_told():
