@@ -1,0 +1,12 @@
+"""Where objects lie: what a store promises, and the stores there are.
+
+``open_store(url, options)`` opens ``file:///directory`` or ``s3://bucket/prefix``. Importing this room imports no
+S3 client; opening an ``s3://`` store does.
+"""
+
+from .base import Store
+from .opening import open_store
+from .root import claim_root, read_root
+from .workspace_store import HeldLease, WorkspaceStore
+
+__all__ = ["HeldLease", "Store", "WorkspaceStore", "claim_root", "open_store", "read_root"]

@@ -1,0 +1,107 @@
+"""The bytes of one block (FORMAT.md, Block): written small, read with nothing believed before it is bounded.
+
+Promises: ``decode`` returns exactly the plaintext that ``name`` names, or raises Damaged saying what differs;
+it never allocates more than the plain length that the caller expects.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+
+import zstandard
+from blake3 import blake3
+
+from ..errors import Damaged
+
+MAGIC = b"NBLK"
+FORMAT = 1
+PLAIN, ZSTD, PLAIN_ENCRYPTED, ZSTD_ENCRYPTED = range(4)
+MOST_PLAIN = 8 * 2**20
+MOST_STORED = MOST_PLAIN + 2**16
+HEADER = struct.Struct(">4sBBI")
+LEVEL = 1
+_WINDOW = 8 * 2**20
+
+_mine = threading.local()
+
+
+def hash_of(data: bytes | bytearray | memoryview) -> bytes:
+    """The 32 bytes that name data."""
+    return blake3(data).digest()
+
+
+def encode(plain: bytes | bytearray | memoryview) -> bytes:
+    """The stored bytes of a block; the same format whatever the level."""
+    length = len(plain)
+    if not 0 < length <= MOST_PLAIN:
+        raise ValueError(f"a block of {length} bytes")
+    packed = _compressor().compress(plain)
+    if len(packed) < length:
+        return HEADER.pack(MAGIC, FORMAT, ZSTD, length) + packed
+    return HEADER.pack(MAGIC, FORMAT, PLAIN, length) + bytes(plain)
+
+
+def decode(name: bytes, stored: bytes, length: int) -> bytes:
+    """The plaintext of block ``name``, which the listing says is ``length`` bytes long. Raises Damaged."""
+    body = _body(name, stored, length)
+    if hash_of(body) != name:
+        raise damaged(name, "its content is not what its name says")
+    return body
+
+
+def _body(name: bytes, stored: bytes, length: int) -> bytes:
+    if not 0 < length <= MOST_PLAIN:
+        raise damaged(name, f"a block of {length} bytes cannot be")
+    if len(stored) < HEADER.size:
+        raise damaged(name, f"it was cut off after {len(stored)} bytes")
+    magic, version, codec, plain_length = HEADER.unpack_from(stored)
+    if magic != MAGIC:
+        raise damaged(name, "it does not begin like a block")
+    if version != FORMAT:
+        raise damaged(name, f"its format {version} is newer than this program reads ({FORMAT})")
+    if codec in (PLAIN_ENCRYPTED, ZSTD_ENCRYPTED):
+        raise damaged(name, "it is encrypted, and this workspace has no key here")
+    if codec not in (PLAIN, ZSTD):
+        raise damaged(name, f"its codec {codec} is not one that this program knows")
+    if plain_length != length:
+        raise damaged(name, f"it holds {plain_length} bytes where the listing says {length}")
+    body = stored[HEADER.size :]
+    if codec == PLAIN:
+        if len(body) != length:
+            raise damaged(name, f"{len(body)} of its {length} bytes are there")
+        return body
+    return _decompressed(name, body, length)
+
+
+def _decompressed(name: bytes, body: bytes, length: int) -> bytes:
+    try:
+        frame = zstandard.get_frame_parameters(body)
+        if frame.content_size != length or frame.window_size > _WINDOW:
+            raise damaged(name, "its compressed part claims another size")
+        return _decompressor().decompress(body, max_output_size=length, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise damaged(name, f"it does not decompress ({error})") from None
+
+
+def damaged(name: bytes, why: str) -> Damaged:
+    """The error about one block."""
+    return Damaged(
+        f"Block {name.hex()[:12]} is damaged",
+        why,
+        ["Run `jupyterhub-notebooks workspace check` to see which files and snapshots it touches"],
+    )
+
+
+def _compressor() -> zstandard.ZstdCompressor:
+    if not hasattr(_mine, "compressor"):
+        _mine.compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
+    made: zstandard.ZstdCompressor = _mine.compressor
+    return made
+
+
+def _decompressor() -> zstandard.ZstdDecompressor:
+    if not hasattr(_mine, "decompressor"):
+        _mine.decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+    made: zstandard.ZstdDecompressor = _mine.decompressor
+    return made

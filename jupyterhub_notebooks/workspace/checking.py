@@ -1,0 +1,216 @@
+"""Checking a workspace in its store: what is damaged, and what each damage costs.
+
+Promises: reads only; one damage does not hide another; an error says which snapshots and files it touches, a hint is
+something odd that costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ..contract import Progress
+from ..errors import Damaged, NotFound
+from . import fetching
+from .blocks import HEADER, MOST_STORED, hash_of
+from .entries import FILE, Entry, content_of, shown
+from .pages import PageRef, entries_of, leaves_of
+from .pool import Pool
+from .ports import Blocks, OnProgress, Snapshots
+from .snapshots import SnapshotHead, parse_snapshot
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Problem:
+    """what is wrong, and what it costs in words; snapshots that it touches."""
+
+    what: str
+    cost: str = ""
+    snapshots: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Sound where errors is empty. blocks: that snapshots need. unused_*: stored and needed by none."""
+
+    snapshots: int
+    blocks: int
+    stored_bytes: int
+    files: int
+    unused_blocks: int
+    unused_bytes: int
+    read_data: bool
+    errors: tuple[Problem, ...]
+    hints: tuple[Problem, ...]
+
+
+@dataclass
+class _Need:
+    """A data block: its plain length, and who needs it."""
+
+    length: int
+    snapshots: set[int] = field(default_factory=set)
+    files: dict[bytes, None] = field(default_factory=dict)
+    parts: dict[tuple[int, int], bytes] = field(default_factory=dict)
+
+
+def check(
+    blocks: Blocks,
+    snapshots: Snapshots,
+    *,
+    read_data: bool = False,
+    stored: Iterable[tuple[str, int]] | None = None,
+    strange: Sequence[str] = (),
+    progress: OnProgress | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> CheckReport:
+    """Reads every snapshot and page. stored: (name, bytes) of all blocks in the store; without it (or with
+    read_data) every block is read whole, and its content verified. strange: keys that mean nothing."""
+    one = _Check(blocks, cancelled)
+    numbers = snapshots.numbers()
+    for number in numbers:
+        one.snapshot(number, snapshots)
+    sizes = dict(stored) if stored is not None else None
+    if read_data or sizes is None:
+        one.read(progress)
+    if sizes is not None:
+        one.compare(sizes)
+    needed = {name.hex() for name in (*one.needs, *one.pages)}
+    unused = {name: size for name, size in (sizes or {}).items() if name not in needed}
+    if unused:
+        what = f"{len(unused)} blocks with {sum(unused.values())} bytes are in no snapshot"
+        one.hints.append(Problem(what, "They take space only; a save that was cut off leaves such"))
+    one.hints += [Problem(f"{key} is none of our keys", "It is ignored") for key in strange]
+    gaps = sorted(set(range(1, max(numbers, default=0) + 1)) - set(numbers))
+    if gaps:
+        one.hints.append(Problem(f"{len(gaps)} numbers have no snapshot", "Retention removes old ones"))
+    return CheckReport(
+        len(numbers),
+        len(needed),
+        sum(sizes.values()) if sizes is not None else 0,
+        one.files,
+        len(unused),
+        sum(unused.values()),
+        read_data or sizes is None,
+        tuple(one.errors),
+        tuple(one.hints),
+    )
+
+
+class _Check:
+    def __init__(self, blocks: Blocks, cancelled: Callable[[], bool]) -> None:
+        self._blocks, self._cancelled = blocks, cancelled
+        self.errors: list[Problem] = []
+        self.hints: list[Problem] = []
+        self.needs: dict[bytes, _Need] = {}
+        self.pages: dict[bytes, int] = {}
+        self.files = 0
+        self._bad: dict[bytes, str] = {}
+
+    def snapshot(self, number: int, snapshots: Snapshots) -> None:
+        """One snapshot with all its pages."""
+        lost = f"Snapshot {number} cannot be restored"
+        try:
+            head = parse_snapshot(snapshots.get(number), number=number)
+        except (Damaged, NotFound) as error:
+            self.errors.append(Problem(error.sentence(), lost, (number,)))
+            return
+        try:
+            self._listing(head)
+        except Damaged as error:
+            self.errors.append(Problem(f"Snapshot {number}: {error.sentence()}", lost, (number,)))
+
+    def _listing(self, head: SnapshotHead) -> None:
+        fetch = fetching.fetcher(self._blocks, self._cancelled)
+        leaves = leaves_of(head.root, fetch, self._page)
+        count = size = files = 0
+        for entry in entries_of(leaves, fetch([(ref.name, ref.length) for ref in leaves])):
+            count += 1
+            if entry.kind == FILE:
+                files += 1
+                size += entry.size
+                self._needed(entry, head.number)
+        self.files = max(self.files, files)
+        if (count, files, size) != (head.entries, head.files, head.size_bytes):
+            said = f"Snapshot {head.number} counts {head.files} files with {head.size_bytes} bytes"
+            self.hints.append(
+                Problem(f"{said}, its listing {files} with {size}", "Only what is shown is wrong")
+            )
+
+    def _page(self, ref: PageRef) -> None:
+        self.pages[ref.name] = ref.length
+
+    def _needed(self, entry: Entry, number: int) -> None:
+        whole = len(entry.pieces) == 1
+        if not whole and content_of(entry.pieces) != entry.content:
+            self.hints.append(
+                Problem(f"The content id of {shown(entry.path)} is another", "It is stored again")
+            )
+        for piece in entry.pieces:
+            if not piece.block:
+                continue
+            need = self.needs.setdefault(piece.block, _Need(piece.block_length))
+            if need.length != piece.block_length:
+                self._say(piece.block, "listings disagree on its length")
+            need.snapshots.add(number)
+            need.files[entry.path] = None
+            if whole:
+                need.parts[(piece.offset, piece.length)] = entry.content
+
+    def read(self, progress: OnProgress | None) -> None:
+        """Every data block: its bytes, and the content ids of the files in it."""
+        total = sum(need.length for need in self.needs.values())
+        done = 0
+
+        def note(result: tuple[bytes, str]) -> None:
+            nonlocal done
+            name, why = result
+            done += self.needs[name].length
+            if why:
+                self._say(name, why)
+            if progress is not None:
+                progress(Progress(done, total))
+
+        self._blocks.expect([name.hex() for name in self.needs])
+        with Pool(self._cancelled, name="check") as pool:
+            for name, need in self.needs.items():
+                pool.submit(2 * need.length, self._one, name, need, done=note)
+            pool.finish()
+
+    def _one(self, name: bytes, need: _Need) -> tuple[bytes, str]:
+        try:
+            plain = memoryview(fetching.get(self._blocks, name, need.length))
+        except Damaged as error:
+            return name, error.why
+        for (offset, length), content in need.parts.items():
+            if hash_of(plain[offset : offset + length]) != content:
+                return name, "a file's place in it holds another file's bytes"
+        return name, ""
+
+    def compare(self, sizes: dict[str, int]) -> None:
+        """What the store's own listing shows."""
+        for name, need in self.needs.items():
+            size = sizes.get(name.hex())
+            if size is None:
+                self._say(name, "it is missing")
+            elif not HEADER.size < size <= min(MOST_STORED, need.length + 65536):
+                self._say(name, f"{size} bytes are stored of it")
+
+    def _say(self, name: bytes, why: str) -> None:
+        if name in self._bad:
+            return
+        self._bad[name] = why
+        need = self.needs[name]
+        files = [shown(path) for path in list(need.files)[:_SHOWN]]
+        more = f" and {len(need.files) - _SHOWN} more" if len(need.files) > _SHOWN else ""
+        numbers = tuple(sorted(need.snapshots))
+        cost = f"Cannot be restored: {', '.join(files)}{more}, in {_snapshots(numbers)}"
+        self.errors.append(Problem(f"Block {name.hex()[:12]} is damaged: {why}", cost, numbers))
+
+
+def _snapshots(numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"snapshot {numbers[0]}"
+    return f"{len(numbers)} snapshots, the newest of them {numbers[-1]}"

@@ -1,0 +1,59 @@
+"""Getting blocks, verified, several at once and in the order asked."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from ..errors import Damaged, NotFound
+from .blocks import decode
+from .pages import Fetch
+from .pool import threads
+from .ports import Blocks, Cancelled
+
+
+def get(blocks: Blocks, name: bytes, length: int) -> bytes:
+    """The plaintext of a block. Raises Damaged where it is missing or not what its name says."""
+    try:
+        stored = blocks.get(name.hex())
+    except NotFound:
+        raise missing(name) from None
+    return decode(name, stored, length)
+
+
+def missing(name: bytes) -> Damaged:
+    """The error about a block that a snapshot names and the store does not have."""
+    return Damaged(
+        f"Block {name.hex()[:12]} is not in the store",
+        "it is missing, and a snapshot names it",
+        ["Run `jupyterhub-notebooks workspace check` to see which files and snapshots it touches"],
+    )
+
+
+def fetcher(blocks: Blocks, cancelled: Callable[[], bool] = lambda: False) -> Fetch:
+    """Pages as ``pages.read`` wants them: at most a few dozen ahead of the reader."""
+
+    def fetch(wanted: Sequence[tuple[bytes, int]]) -> Iterator[bytes]:
+        if len(wanted) < 2:
+            for name, length in wanted:
+                yield get(blocks, name, length)
+            return
+        blocks.expect([name.hex() for name, _ in wanted])
+        with ThreadPoolExecutor(threads(), thread_name_prefix="workspace-pages") as executor:
+            ahead: deque[Future[bytes]] = deque()
+            rest = iter(wanted)
+            try:
+                for name, length in rest:
+                    if cancelled():
+                        raise Cancelled("It was stopped before it was done")
+                    ahead.append(executor.submit(get, blocks, name, length))
+                    if len(ahead) >= 2 * threads():
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for future in ahead:
+                    future.cancel()
+
+    return fetch

@@ -1,0 +1,121 @@
+"""Writing the contents of files: each block fetched once, verified, and its parts written where they belong."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from ..contract import Progress
+from . import fetching
+from .entries import Entry
+from .placing import Places
+from .pool import Pool
+from .ports import Blocks
+
+_EMPTY_AT_ONCE = 256
+
+
+class _Part(NamedTuple):
+    """Bytes of a block that belong into a file. file: its number among those wanted; whole: it has no others."""
+
+    file: int
+    offset: int
+    length: int
+    file_offset: int
+    whole: bool
+
+
+class Filling:
+    """One run over the files wanted: (where to write, entry)."""
+
+    def __init__(
+        self,
+        places: Places,
+        blocks: Blocks,
+        pool: Pool,
+        progress: Callable[[Progress], None],
+        wanted: Sequence[tuple[bytes, Entry]],
+    ) -> None:
+        self._places, self._blocks, self._pool = places, blocks, pool
+        self._progress, self._wanted = progress, wanted
+        self._lock = threading.Lock()
+        self._left: dict[int, int] = {}
+        self.fetched_bytes = 0
+        self._done_bytes = self._done_files = 0
+        self._total_bytes = sum(entry.size for _, entry in wanted)
+
+    def run(self) -> None:
+        """Returns when all files are written."""
+        parts, lengths, empty = self._sorted()
+        self._blocks.expect([name.hex() for name in parts])
+        self._tell(0, 0)
+        for batch in _runs(empty, _EMPTY_AT_ONCE):
+            self._pool.submit(0, self._without_blocks, batch, done=lambda told: self._tell(*told))
+        for name, members in parts.items():
+            length = lengths[name]
+            self._pool.submit(
+                2 * length, self._block, name, length, members, done=lambda told: self._tell(*told)
+            )
+            self.fetched_bytes += length
+        self._pool.finish()
+
+    def _sorted(self) -> tuple[dict[bytes, list[_Part]], dict[bytes, int], list[int]]:
+        """What belongs where, by block in the order of first mention; and files without any block."""
+        parts: dict[bytes, list[_Part]] = {}
+        lengths: dict[bytes, int] = {}
+        empty: list[int] = []
+        for number, (_, entry) in enumerate(self._wanted):
+            with_block = sum(1 for piece in entry.pieces if piece.block)
+            if not with_block:
+                empty.append(number)
+                continue
+            whole = len(entry.pieces) == 1
+            if not whole:
+                self._left[number] = with_block
+            at = 0
+            for piece in entry.pieces:
+                if piece.block:
+                    part = _Part(number, piece.offset, piece.length, at, whole)
+                    parts.setdefault(piece.block, []).append(part)
+                    lengths[piece.block] = max(lengths.get(piece.block, 0), piece.block_length)
+                at += piece.length
+        return parts, lengths, empty
+
+    def _without_blocks(self, numbers: Sequence[int]) -> tuple[int, int]:
+        size = 0
+        for number in numbers:
+            path, entry = self._wanted[number]
+            self._places.whole(path, entry._replace(sparse=True), b"")
+            size += entry.size
+        return size, len(numbers)
+
+    def _block(self, name: bytes, length: int, members: Sequence[_Part]) -> tuple[int, int]:
+        plain = memoryview(fetching.get(self._blocks, name, length))
+        files = size = 0
+        for part in members:
+            path, entry = self._wanted[part.file]
+            data = plain[part.offset : part.offset + part.length]
+            size += part.length
+            if part.whole:
+                self._places.whole(path, entry, data)
+                files += 1
+                continue
+            self._places.write(path, part.file_offset, data, entry.sparse)
+            with self._lock:
+                self._left[part.file] -= 1
+                last = not self._left[part.file]
+            if last:
+                self._places.dress(path, entry)
+                files += 1
+        return size, files
+
+    def _tell(self, size: int, files: int) -> None:
+        self._done_bytes += size
+        self._done_files += files
+        self._progress(Progress(self._done_bytes, self._total_bytes, self._done_files, len(self._wanted)))
+
+
+def _runs(numbers: Sequence[int], most: int) -> Iterator[Sequence[int]]:
+    for at in range(0, len(numbers), most):
+        yield numbers[at : at + most]

@@ -1,0 +1,82 @@
+"""What this machine last saw of a workspace: the listing it saved or restored, with inode and ctime of each file.
+
+Promises: a cache only. Missing, torn, of another workspace or format: ``load`` answers None, and the next save reads
+every file again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgpack
+import zstandard
+
+from ..errors import Damaged
+from .blocks import hash_of
+from .entries import Entry
+from .pages import Listing, PageRef, entries_of
+from .volume import Volume
+
+_MAGIC = "notebooks last seen"
+_FORMAT = 1
+_NAME = "scan"
+_MOST_BYTES = 8 * 2**30
+
+#: inode and ctime in ns; (0, 0) where the file has to be read again
+Stamp = tuple[int, int]
+UNSETTLED: Stamp = (0, 0)
+
+
+class LastSeen(NamedTuple):
+    """number: the snapshot whose listing entries is. tick_ns: the file system's time when it was looked at."""
+
+    workspace: str
+    number: int
+    tick_ns: int
+    entries: Sequence[Entry]
+    stamps: Mapping[bytes, Stamp]
+
+
+def write(volume: Volume, seen: LastSeen, listing: Listing) -> None:
+    """Keeps it; listing are the pages of exactly seen.entries. Not synced: a torn one is recognized."""
+    leaves = [page for page in listing.pages if page.ref.level == 0]
+    stamps = [seen.stamps.get(entry.path, UNSETTLED) for entry in seen.entries]
+    fields = [
+        _MAGIC,
+        _FORMAT,
+        seen.workspace,
+        seen.number,
+        seen.tick_ns,
+        [page.plain for page in leaves],
+        [inode for inode, _ in stamps],
+        [ctime for _, ctime in stamps],
+    ]
+    body = zstandard.ZstdCompressor(level=1).compress(msgpack.packb(fields))
+    volume.write(_NAME, body + hash_of(body), durable=False)
+
+
+def load(volume: Volume, workspace: str | None = None) -> LastSeen | None:
+    """What was kept, of that workspace where one is named."""
+    try:
+        raw = (volume.state / _NAME).read_bytes()
+    except OSError:
+        return None
+    body, check = raw[:-32], raw[-32:]
+    if hash_of(body) != check:
+        return None
+    try:
+        plain = zstandard.ZstdDecompressor().decompress(body, max_output_size=_MOST_BYTES)
+        magic, version, owner, number, tick_ns, leaves, inodes, ctimes = msgpack.unpackb(plain)
+        if (magic, version) != (_MAGIC, _FORMAT) or (workspace is not None and owner != workspace):
+            return None
+        refs = [PageRef(b"", 0, 0, b"", 0, 0, 0)] * len(leaves)
+        entries = list(entries_of(refs, leaves))
+        stamps = {
+            entry.path: (inode, ctime)
+            for entry, inode, ctime in zip(entries, inodes, ctimes, strict=True)
+            if ctime
+        }
+    except (zstandard.ZstdError, ValueError, TypeError, Damaged):
+        return None
+    return LastSeen(owner, number, tick_ns, entries, stamps)

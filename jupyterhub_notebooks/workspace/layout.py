@@ -1,0 +1,194 @@
+"""Keys of a store, and the JSON objects beside blocks and snapshots (FORMAT.md, Keys and the sections after).
+
+Promises: keys are built from hashes, numbers and ids that are checked here, never from anything a user typed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..clock import to_text
+from ..errors import Damaged
+from ..names import is_id
+from .snapshots import canonical, parse_object
+
+ROOT_KEY = "notebooks-store.json"
+WORKSPACE_KEY = "workspace.json"
+MOST_JSON = 65535
+MOST_CONDEMNED = 8 * 2**20
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+_NUMBER = re.compile(r"[0-9]{10}")
+_WORKSPACE = "jupyterhub-notebooks workspace"
+_LEASE = "jupyterhub-notebooks lease"
+_CONDEMNED = "jupyterhub-notebooks condemned"
+_STORE = "jupyterhub-notebooks store"
+
+
+def workspace_prefix(workspace_id: str) -> str:
+    """``workspaces/ID``, without a slash at the end."""
+    if not is_id(workspace_id):
+        raise ValueError(f"{workspace_id!r} is no workspace id")
+    return f"workspaces/{workspace_id}"
+
+
+def block_key(workspace_id: str, name: str) -> str:
+    """Below the root of a store: where block ``name`` (64 hex) of that workspace lies."""
+    return f"{workspace_prefix(workspace_id)}/{block_path(name)}"
+
+
+def snapshot_key(workspace_id: str, number: int) -> str:
+    """Below the root of a store: where that snapshot lies."""
+    return f"{workspace_prefix(workspace_id)}/{numbered('snapshots', number)}"
+
+
+def workspace_key(workspace_id: str) -> str:
+    """Below the root of a store: where workspace.json lies."""
+    return f"{workspace_prefix(workspace_id)}/{WORKSPACE_KEY}"
+
+
+def block_path(name: str) -> str:
+    """``blocks/ab/HEX64`` below a workspace's prefix."""
+    if not _HEX64.fullmatch(name):
+        raise ValueError(f"{name[:80]!r} is no name of a block")
+    return f"blocks/{name[:2]}/{name}"
+
+
+def numbered(folder: str, number: int) -> str:
+    """``folder/NNNNNNNNNN`` below a workspace's prefix."""
+    if not 0 < number < 10**10:
+        raise ValueError(f"{number} cannot be a number of {folder}")
+    return f"{folder}/{number:010d}"
+
+
+def number_of(key: str) -> int | None:
+    """The number at the end of a key, None where there is none."""
+    last = key.rpartition("/")[2]
+    return int(last) if _NUMBER.fullmatch(last) and int(last) else None
+
+
+def block_of(key: str) -> str | None:
+    """The block that a key below a workspace's prefix names, None where it names none."""
+    parts = key.split("/")
+    good = (
+        len(parts) == 3 and parts[0] == "blocks" and _HEX64.fullmatch(parts[2]) and parts[2][:2] == parts[1]
+    )
+    return parts[2] if good else None
+
+
+@dataclass(frozen=True)
+class WorkspaceFacts:
+    """What workspace.json says that a program acts on. lease: ``service`` or ``objects``."""
+
+    id: str
+    lease: str
+    created: str = ""
+    created_by: str = ""
+
+
+def workspace_json(workspace_id: str, *, lease: str, now: datetime, created_by: str) -> bytes:
+    """The bytes of a new workspace's workspace.json."""
+    if not is_id(workspace_id) or lease not in ("service", "objects"):
+        raise ValueError(f"{workspace_id!r}, {lease!r}")
+    return canonical(
+        {
+            "magic": _WORKSPACE,
+            "format": 1,
+            "id": workspace_id,
+            "hash": "blake3",
+            "codec": "zstd",
+            "slices": {"rule": "fixed", "bytes": 8 * 2**20},
+            "bundles": {"file_bytes": 2**20, "block_bytes": 4 * 2**20},
+            "pages": {"one_in": 512, "most_rows": 4096, "most_bytes": 2**20},
+            "encryption": None,
+            "lease": lease,
+            "created": to_text(now),
+            "created_by": created_by,
+        }
+    )
+
+
+def parse_workspace_json(body: bytes) -> WorkspaceFacts:
+    """Raises Damaged for what this program cannot use, naming it."""
+    fields = parse_object(body, _WORKSPACE, MOST_JSON, WORKSPACE_KEY)
+    for name, known in (("hash", "blake3"), ("codec", "zstd"), ("encryption", None)):
+        if fields.get(name) != known:
+            raise Damaged(f"This workspace has {name} {fields.get(name)!r}", "This program cannot read that")
+    if not is_id(str(fields.get("id"))) or fields.get("lease") not in ("service", "objects"):
+        raise Damaged(f"{WORKSPACE_KEY} is damaged", "its id or lease is none that can be")
+    created, by = str(fields.get("created", "")), str(fields.get("created_by", ""))
+    return WorkspaceFacts(fields["id"], fields["lease"], created[:40], by[:200])
+
+
+@dataclass(frozen=True)
+class LeaseObject:
+    """A lease as an object: number, who holds it (text), since when."""
+
+    number: int
+    holder: str
+    at: str
+
+
+def lease_json(number: int, holder: str, now: datetime, nonce: bytes) -> bytes:
+    """The bytes of ``leases/N``."""
+    fields = {"magic": _LEASE, "format": 1, "number": number, "holder": holder[:200]}
+    return canonical({**fields, "at": to_text(now), "nonce": nonce.hex()})
+
+
+def lease_end_json(number: int, cause: str, by: str, now: datetime, nonce: bytes) -> bytes:
+    """The bytes of ``leases/N-ended``; cause is ``released`` or ``broken``."""
+    fields = {"magic": _LEASE, "format": 1, "number": number, "cause": cause, "by": by[:200]}
+    return canonical({**fields, "at": to_text(now), "nonce": nonce.hex()})
+
+
+def parse_lease(body: bytes) -> LeaseObject:
+    """Raises Damaged."""
+    fields = parse_object(body, _LEASE, MOST_JSON, "A lease")
+    number = fields.get("number")
+    if type(number) is not int:
+        raise Damaged("A lease is damaged", "its number is no number")
+    return LeaseObject(number, str(fields.get("holder", ""))[:200], str(fields.get("at", ""))[:40])
+
+
+def condemned_json(number: int, blocks: Sequence[str], now: datetime) -> bytes:
+    """The bytes of ``condemned/N``."""
+    fields = {"magic": _CONDEMNED, "format": 1, "number": number, "at": to_text(now)}
+    return canonical({**fields, "blocks": sorted(blocks)})
+
+
+def parse_condemned(body: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The fields as they are, and the blocks they name. Raises Damaged."""
+    fields = parse_object(body, _CONDEMNED, MOST_CONDEMNED, "A list of condemned blocks")
+    blocks = fields.get("blocks")
+    if not isinstance(blocks, list) or not all(isinstance(b, str) and _HEX64.fullmatch(b) for b in blocks):
+        raise Damaged("A list of condemned blocks is damaged", "it has names that are none")
+    return fields, tuple(blocks)
+
+
+@dataclass(frozen=True)
+class StoreFacts:
+    """What notebooks-store.json says: the id of the Hub whose store this is, when it was made."""
+
+    hub: str
+    created: str
+    validated: dict[str, Any] | None = None
+
+
+def store_json(hub_id: str, now: datetime, created_by: str) -> bytes:
+    """The bytes of a new store's notebooks-store.json."""
+    fields = {"magic": _STORE, "format": 1, "hub": hub_id, "created": to_text(now)}
+    return canonical({**fields, "created_by": created_by, "validated": None})
+
+
+def parse_store_json(body: bytes) -> StoreFacts:
+    """Raises Damaged."""
+    fields = parse_object(body, _STORE, MOST_JSON, ROOT_KEY)
+    hub, validated = fields.get("hub"), fields.get("validated")
+    if not isinstance(hub, str) or not hub:
+        raise Damaged(f"{ROOT_KEY} is damaged", "it names no Hub")
+    return StoreFacts(
+        hub, str(fields.get("created", ""))[:40], validated if isinstance(validated, dict) else None
+    )

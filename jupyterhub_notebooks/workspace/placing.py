@@ -1,0 +1,236 @@
+"""Writing below one directory and nowhere else.
+
+Promises: every path is opened component by component from the directory's own descriptor, and never through a
+symbolic link; a name that leads elsewhere raises before anything is written. Methods may run in several threads.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+
+from ..errors import Damaged
+from .entries import Entry, why_not_a_path
+
+_OPEN_FOLDERS = 64
+_ZEROS = bytes(65536)
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Places:
+    """Use as a context; the directory must exist."""
+
+    def __init__(self, root: bytes) -> None:
+        self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._mine = threading.local()
+        self._lock = threading.Lock()
+        self._all: list[OrderedDict[bytes, int]] = []
+        self.without_attributes: list[bytes] = []
+
+    def __enter__(self) -> Places:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for cache in self._all:
+            for handle in cache.values():
+                os.close(handle)
+        self._all = []
+        os.close(self._root)
+
+    def at(self, path: bytes) -> tuple[int, bytes]:
+        """(descriptor of the directory that path lies in, its last component); good until the next call here."""
+        if wrong := why_not_a_path(path):
+            raise Damaged("A path of the listing is refused", wrong)
+        parent, _, name = path.rpartition(b"/")
+        return self.folder(parent), name
+
+    def folder(self, path: bytes) -> int:
+        """A descriptor of the directory at path (b"": the root). Stays open until 64 others were asked for."""
+        if not path:
+            return self._root
+        cache = self._cache()
+        if path in cache:
+            cache.move_to_end(path)
+            return cache[path]
+        parts = path.split(b"/")
+        handle, depth = self._root, 0
+        for known in range(len(parts) - 1, 0, -1):
+            ancestor = b"/".join(parts[:known])
+            if ancestor in cache:
+                cache.move_to_end(ancestor)
+                handle, depth = cache[ancestor], known
+                break
+        for end in range(depth + 1, len(parts) + 1):
+            handle = os.open(parts[end - 1], _FOLDER, dir_fd=handle)
+            cache[b"/".join(parts[:end])] = handle
+            if len(cache) > _OPEN_FOLDERS:
+                os.close(cache.popitem(last=False)[1])
+        return handle
+
+    def _cache(self) -> OrderedDict[bytes, int]:
+        if not hasattr(self._mine, "cache"):
+            self._mine.cache = OrderedDict()
+            with self._lock:
+                self._all.append(self._mine.cache)
+        cache: OrderedDict[bytes, int] = self._mine.cache
+        return cache
+
+    def forget(self) -> None:
+        """Closes this thread's directories; after directories were removed or renamed."""
+        cache = self._cache()
+        for handle in cache.values():
+            os.close(handle)
+        cache.clear()
+
+    def look(self, path: bytes) -> os.stat_result | None:
+        """What is at path, None where nothing is."""
+        try:
+            handle, name = self.at(path)
+            return os.stat(name, dir_fd=handle, follow_symlinks=False)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                return None
+            raise
+
+    def make_folder(self, path: bytes) -> None:
+        """A directory at path, whatever mode it gets later. What is no directory there is removed first."""
+        handle, name = self.at(path)
+        try:
+            os.mkdir(name, 0o700, dir_fd=handle)
+        except FileExistsError:
+            about = os.stat(name, dir_fd=handle, follow_symlinks=False)
+            if not stat.S_ISDIR(about.st_mode):
+                os.unlink(name, dir_fd=handle)
+                os.mkdir(name, 0o700, dir_fd=handle)
+            elif about.st_mode & 0o700 != 0o700:
+                os.chmod(name, 0o700, dir_fd=handle)
+
+    def write(self, path: bytes, offset: int, data: bytes | memoryview, sparse: bool) -> None:
+        """Part of a file, which is created where it is not there."""
+        handle, name = self.at(path)
+        file = os.open(name, _FILE, 0o600, dir_fd=handle)
+        try:
+            _write(file, offset, data, sparse)
+        finally:
+            os.close(file)
+
+    def whole(self, path: bytes, entry: Entry, data: bytes | memoryview) -> None:
+        """A whole file with its mode, time and attributes; path is where, entry says what."""
+        handle, name = self.at(path)
+        file = os.open(name, _FILE | os.O_TRUNC, 0o600, dir_fd=handle)
+        try:
+            _write(file, 0, data, entry.sparse)
+            if entry.sparse or not data:
+                os.ftruncate(file, entry.size)
+            self._dress(file, entry)
+        finally:
+            os.close(file)
+
+    def dress(self, path: bytes, entry: Entry) -> None:
+        """Length, mode, time and attributes of a file that is written."""
+        handle, name = self.at(path)
+        file = os.open(name, _FILE, 0o600, dir_fd=handle)
+        try:
+            os.ftruncate(file, entry.size)
+            self._dress(file, entry)
+        finally:
+            os.close(file)
+
+    def undo_differences(self, path: bytes, entry: Entry) -> None:
+        """Mode, time and attributes of a file whose content is right already."""
+        handle, name = self.at(path)
+        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=handle)
+        try:
+            self._dress(file, entry)
+        finally:
+            os.close(file)
+
+    def dress_folder(self, entry: Entry) -> None:
+        """Mode, time and attributes of a directory that is filled."""
+        self._dress(self.folder(entry.path), entry)
+
+    def _dress(self, handle: int, entry: Entry) -> None:
+        try:
+            for name, value in entry.xattrs:
+                os.setxattr(handle, name, value)
+        except (OSError, AttributeError) as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            self.without_attributes.append(entry.path)
+        os.chmod(handle, entry.mode)
+        os.utime(handle, ns=(entry.mtime_ns, entry.mtime_ns))
+
+    def symlink(self, path: bytes, entry: Entry) -> None:
+        """A symbolic link at path."""
+        handle, name = self.at(path)
+        os.symlink(entry.target, name, dir_fd=handle)
+        with suppress(NotImplementedError):
+            os.utime(name, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=handle, follow_symlinks=False)
+
+    def link(self, first: bytes, path: bytes) -> None:
+        """path as another name of the file at first."""
+        source, source_name = self.at(first)
+        source = os.dup(source)
+        try:
+            handle, name = self.at(path)
+            os.link(source_name, name, src_dir_fd=source, dst_dir_fd=handle, follow_symlinks=False)
+        finally:
+            os.close(source)
+
+    def move(self, path: bytes, to: bytes) -> None:
+        """Renames over what is there, where that is no directory."""
+        source, source_name = self.at(path)
+        source = os.dup(source)
+        try:
+            handle, name = self.at(to)
+            os.rename(source_name, name, src_dir_fd=source, dst_dir_fd=handle)
+        finally:
+            os.close(source)
+
+    def remove(self, path: bytes, is_folder: bool) -> bool:
+        """Removes a file, or a directory where it is empty. Whether it is gone."""
+        try:
+            handle, name = self.at(path)
+            if is_folder:
+                os.rmdir(name, dir_fd=handle)
+            else:
+                os.unlink(name, dir_fd=handle)
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            if is_folder and error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY):
+                return False
+            raise
+        return True
+
+    def remove_all(self, folder: bytes) -> None:
+        """Removes a directory of ours with all it holds; following no link."""
+        if self.look(folder) is not None:
+            self.forget()
+            handle, name = self.at(folder)
+            shutil.rmtree(name, dir_fd=handle)
+
+
+def _write(file: int, offset: int, data: bytes | memoryview, sparse: bool) -> None:
+    if not sparse:
+        _all(file, offset, data)
+        return
+    view = memoryview(data)
+    for at in range(0, len(view), len(_ZEROS)):
+        part = view[at : at + len(_ZEROS)]
+        if part != _ZEROS[: len(part)]:
+            _all(file, offset + at, part)
+
+
+def _all(file: int, offset: int, data: bytes | memoryview) -> None:
+    view = memoryview(data)
+    while len(view):
+        written = os.pwrite(file, view, offset)
+        offset += written
+        view = view[written:]

@@ -1,0 +1,156 @@
+"""Restoring into a directory that is in use: new files are written aside, then everything is put in place.
+
+Promises: nothing that was there is changed before all that is new lies aside, complete; files whose content is right
+already are kept; what is left out of saves is never removed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Sequence
+
+from . import reading, scanning
+from .blocks import hash_of
+from .comparing import FILE_BYTES, SLICE_BYTES
+from .entries import DIRECTORY, EMPTY, FILE, SYMLINK, Entry, Piece, content_of, links_of, order
+from .ignore import ASIDE, Ignore
+from .large import joined
+from .placing import Places
+from .pool import Pool
+from .scanning import Found
+
+Fill = Callable[[Places, Sequence[tuple[bytes, Entry]]], None]
+
+
+def replace(
+    files: bytes,
+    places: Places,
+    entries: Sequence[Entry],
+    leave: Ignore,
+    fill: Fill,
+    cancelled: Callable[[], bool],
+) -> int:
+    """Makes the directory what entries say; fill writes contents. Answers how many files were right already."""
+    places.remove_all(ASIDE)
+    seen = scanning.walk(files, leave).found
+    now = {item.path: item for item in seen}
+    links = links_of(entries)
+    right = _right_already(files, entries, now, links, cancelled)
+    wanted = [
+        (_aside(number), entry)
+        for number, entry in enumerate(entries)
+        if entry.kind == FILE and entry.path not in links and entry.path not in right
+    ]
+    places.make_folder(ASIDE)
+    fill(places, wanted)
+    _remove(places, seen, {entry.path: entry for entry in entries})
+    for number, entry in enumerate(entries):
+        _put(places, number, entry, links, right)
+    places.remove_all(ASIDE)
+    return len(right)
+
+
+def _aside(number: int) -> bytes:
+    return ASIDE + b"/%d" % number
+
+
+def _right_already(
+    files: bytes,
+    entries: Sequence[Entry],
+    now: dict[bytes, Found],
+    links: dict[bytes, bytes],
+    cancelled: Callable[[], bool],
+) -> set[bytes]:
+    """Files that have the content they shall have, and no other name."""
+    right: set[bytes] = set()
+
+    def note(path: bytes | None) -> None:
+        if path is not None:
+            right.add(path)
+
+    with Pool(cancelled, name="compare") as pool:
+        for entry in entries:
+            item = now.get(entry.path)
+            if entry.kind != FILE or item is None or item.kind != FILE or item.size != entry.size:
+                continue
+            if item.links > 1 or entry.path in links:
+                continue
+            cost = min(item.size, SLICE_BYTES)
+            pool.submit(cost, _same_content, files, item, entry, done=note)
+        pool.finish()
+    return right
+
+
+def _same_content(files: bytes, item: Found, entry: Entry) -> bytes | None:
+    try:
+        content = content_id(files, item)
+    except (reading.Gone, reading.Grown, OSError):
+        return None
+    return item.path if content == entry.content else None
+
+
+def content_id(files: bytes, item: Found) -> bytes | None:
+    """The content id of a file on the disk, None where it does not hold still. Raises Gone, Grown, OSError."""
+    if not item.size:
+        return EMPTY
+    if item.size <= FILE_BYTES:
+        read = reading.whole(files, item, FILE_BYTES)
+        return hash_of(read.data) if read.settled else None
+    slices: dict[int, Piece] = {}
+    for number in reading.data_slices(files, item, SLICE_BYTES):
+        offset = number * SLICE_BYTES
+        part = reading.part(files, item.path, offset, min(SLICE_BYTES, item.size - offset))
+        if (part.found.size, part.found.ctime_ns) != (item.size, item.ctime_ns) or not part.data:
+            return None
+        length = len(part.data)
+        if part.data.count(0) != length:
+            slices[number] = Piece(hash_of(part.data), length, 0, length)
+    return content_of(joined(slices, item.size))
+
+
+def _remove(places: Places, seen: Sequence[Found], wanted: dict[bytes, Entry]) -> None:
+    """What the snapshot lacks, or has as another kind; deepest first."""
+    for item in seen:
+        if item.kind == DIRECTORY and item.mode & 0o700 != 0o700:
+            places.make_folder(item.path)
+    for item in sorted(seen, key=lambda item: order(item.path), reverse=True):
+        entry = wanted.get(item.path)
+        if entry is not None and entry.kind == item.kind:
+            continue
+        is_folder = item.kind == DIRECTORY
+        if is_folder:
+            places.forget()
+        if not places.remove(item.path, is_folder) and entry is not None:
+            places.move(item.path, _spared(places, item.path))
+
+
+def _spared(places: Places, path: bytes) -> bytes:
+    """A free name beside path, for a directory that holds what is never saved and stands in a file's place."""
+    number = 1
+    while places.look(path + b".before-restore-%d" % number) is not None:
+        number += 1
+    return path + b".before-restore-%d" % number
+
+
+def _put(places: Places, number: int, entry: Entry, links: dict[bytes, bytes], right: set[bytes]) -> None:
+    path = entry.path
+    if entry.kind == DIRECTORY:
+        places.make_folder(path)
+    elif path in right:
+        places.undo_differences(path, entry)
+    elif path in links:
+        _link(places, links[path], path, number)
+    elif entry.kind == SYMLINK:
+        places.symlink(_aside(number), entry)
+        places.move(_aside(number), path)
+    else:
+        places.move(_aside(number), path)
+
+
+def _link(places: Places, first: bytes, path: bytes, number: int) -> None:
+    one, other = places.look(first), places.look(path)
+    if one is not None and other is not None and os.path.samestat(one, other) and stat.S_ISREG(one.st_mode):
+        return
+    places.link(first, _aside(number))
+    places.move(_aside(number), path)

@@ -1,0 +1,380 @@
+"""Saving a workspace: what changed since the base goes to the store, then one commit.
+
+Promises: until ``Snapshots.commit`` returns, the newest snapshot is the one before; nothing is saved while a restore
+is unfinished; what cannot be read is reported and keeps the version that was saved last; a file whose content did not
+hold still is read again next time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..contract import Progress
+from ..errors import BadInput, Damaged, NotFound, Refusal
+from . import ignore, lastseen, scanning
+from .comparing import (
+    FILE_BYTES,
+    Plan,
+    batches,
+    nothing_differs,
+    plan,
+    tree_differs,
+    worth_joining,
+)
+from .entries import DIRECTORY, FILE, SYMLINK, Entry, Piece, order, shown
+from .fetching import fetcher
+from .large import Large
+from .lastseen import UNSETTLED, LastSeen, Stamp
+from .pages import Listing, build, read
+from .pool import Pool
+from .ports import Blocks, CommitFacts, MissingBlocks, OnProgress, Snapshots
+from .reading import xattrs_of
+from .scanning import Found
+from .snapshots import SnapshotHead, compose_snapshot, parse_snapshot
+from .storing import Read, Storing
+from .volume import Volume
+
+AlwaysRead = Callable[[], set[tuple[int, int]]]
+_COMMIT_TRIES = 3
+
+
+@dataclass(frozen=True)
+class SaveReport:
+    """number: 0 when nothing differed from the base, and nothing was committed. changed_files: read because they
+    changed. stored_bytes, new_blocks: what the store grew by. skipped: (path, why)."""
+
+    number: int
+    kind: str
+    size_bytes: int
+    files: int
+    changed_files: int
+    stored_bytes: int
+    new_blocks: int
+    skipped: tuple[tuple[str, str], ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What a save would find, by a look at names and times only.
+
+    pending_files, pending_bytes: files that are new or changed. recheck_files: looked unchanged, but too recently
+    to be sure. differs: whether a save is worth while: any of these, or something was removed or renamed.
+    """
+
+    pending_files: int
+    pending_bytes: int
+    recheck_files: int
+    differs: bool
+
+
+def changes(volume: Volume, *, never_saved: Sequence[str] = ()) -> Pending:
+    """A quick look; reads no content. Everything counts as changed where nothing is known of the volume."""
+    files = os.fsencode(volume.files)
+    last = lastseen.load(volume)
+    found = _sorted(scanning.walk(files, ignore.of(files, never_saved)).found)
+    todo = plan(found, last)
+    changed = [item for item in todo.read if item.path not in todo.recheck]
+    differs = bool(todo.read) or last is None or tree_differs(found, last)
+    return Pending(len(changed), sum(item.size for item in changed), len(todo.recheck), differs)
+
+
+def save(
+    volume: Volume,
+    blocks: Blocks,
+    snapshots: Snapshots,
+    *,
+    number: int,
+    parent: int | None,
+    workspace_id: str,
+    kind: str = "save",
+    never_saved: Sequence[str] = (),
+    progress: OnProgress | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    now: datetime,
+    created_by: str,
+    always_read: AlwaysRead | None = None,
+) -> SaveReport:
+    """Saves volume as snapshot ``number``, made from ``parent`` (0 or None: from none).
+
+    Raises Refusal while a restore is unfinished or where a save would not follow from the volume's base; Cancelled;
+    Conflict where another was first; StorageAway; Damaged.
+    """
+    began = time.monotonic()
+    if not volume.files.is_dir():
+        raise BadInput(f"There is no directory {volume.files}", next=["Name the directory to be saved"])
+    with volume.locked():
+        _refuse_unfinished(volume)
+        was = volume.base
+        base = volume.settle(snapshots)
+        if base != was and base is not None and base >= number:
+            number, parent = base + 1, base
+        if kind == "save" and (parent or None) != (base or None):
+            raise Refusal(
+                "This volume's files do not come from the snapshot that a save would follow",
+                f"They come from {base or 'an unknown one'}, the save would follow {parent or 'none'}.",
+                ["Save them as a recovery snapshot"],
+                label="base",
+            )
+        distrust: frozenset[bytes] = frozenset()
+        for attempt in range(_COMMIT_TRIES):
+            one = _Save(
+                volume,
+                blocks,
+                snapshots,
+                workspace_id,
+                never_saved,
+                cancelled,
+                progress,
+                always_read,
+                distrust,
+            )
+            try:
+                return one.run(number, parent or None, kind, now, created_by, began)
+            except MissingBlocks as error:
+                if attempt == _COMMIT_TRIES - 1:
+                    raise
+                distrust |= {bytes.fromhex(name) for name in error.names}
+    raise AssertionError("the last try returns or raises")
+
+
+def _refuse_unfinished(volume: Volume) -> None:
+    if volume.restoring is not None:
+        raise Refusal(
+            "This workspace was not restored completely",
+            "Saving it now would put a part of it over the whole.",
+            ["Restore it again, then save"],
+            label="restoring",
+        )
+
+
+def _sorted(found: list[Found]) -> list[Found]:
+    return sorted(found, key=lambda item: order(item.path))
+
+
+class _Save:
+    """One attempt. Everything but the work handed to threads happens in the caller's thread."""
+
+    def __init__(
+        self,
+        volume: Volume,
+        blocks: Blocks,
+        snapshots: Snapshots,
+        workspace_id: str,
+        never_saved: Sequence[str],
+        cancelled: Callable[[], bool],
+        progress: OnProgress | None,
+        always_read: AlwaysRead | None,
+        distrust: Collection[bytes],
+    ) -> None:
+        self.volume, self.blocks, self.snapshots = volume, blocks, snapshots
+        self.workspace_id, self.never_saved = workspace_id, never_saved
+        self.cancelled, self.progress, self.always_read = cancelled, progress, always_read
+        self.distrust = distrust
+        self.files = os.fsencode(volume.files)
+        self.entries: dict[bytes, Entry] = {}
+        self.stamps: dict[bytes, Stamp] = {}
+        self.skipped: list[tuple[bytes, str]] = []
+        self.done = Progress()
+
+    def run(
+        self, number: int, parent: int | None, kind: str, now: datetime, created_by: str, began: float
+    ) -> SaveReport:
+        last, base = self._base()
+        before = {entry.path: entry for entry in base} if base is not None else {}
+        scanning.sync(self.files)
+        tick_ns = scanning.tick(self.files)
+        leave = ignore.of(self.files, self.never_saved)
+        self.skipped += [(ignore.FILE_NAME, f"{why}: {line}") for line, why in leave.problems]
+        seen = scanning.walk(self.files, leave)
+        self.skipped += seen.skipped
+        found = _sorted(seen.found)
+        todo = self._trusted(plan(found, last, self.always_read() if self.always_read else frozenset()))
+        storing = self._store(todo, base or ())
+        self._others(found)
+        self._keep_unreadable(seen.blind, before)
+        self._links(todo, {item.path: item for item in found})
+        after = [self.entries[path] for path in sorted(self.entries, key=order)]
+        size = sum(entry.size for entry in after)
+        files = sum(entry.kind == FILE for entry in after)
+        unchanged = base is not None and nothing_differs(base, after)
+        if unchanged and base is not None:
+            listing, after, number = build(base), list(base), 0
+        else:
+            listing = build(after)
+            self._commit(storing, listing, number, parent, kind, now, created_by, (size, files, len(after)))
+        at = number or (self.volume.base or 0)
+        lastseen.write(self.volume, LastSeen(self.workspace_id, at, tick_ns, after, self.stamps), listing)
+        if number:
+            self.volume.remember(base=number)
+        changed = sum(item.path not in todo.recheck for item in todo.read)
+        skipped = tuple((shown(path), why) for path, why in self.skipped)
+        seconds = time.monotonic() - began
+        return SaveReport(
+            number, kind, size, files, changed, storing.stored_bytes, storing.new_blocks, skipped, seconds
+        )
+
+    def _base(self) -> tuple[LastSeen | None, Sequence[Entry] | None]:
+        """What this machine saw last, and the listing of the base; None where its blocks may be gone."""
+        number = self.volume.base
+        if not number or number not in self.snapshots.numbers():
+            return None, None
+        last = lastseen.load(self.volume, self.workspace_id)
+        if last is not None and last.number == number:
+            return last, last.entries
+        try:
+            head = parse_snapshot(self.snapshots.get(number), number=number)
+            return None, list(read(head.root, fetcher(self.blocks, self.cancelled)))
+        except (Damaged, NotFound):
+            return None, None
+
+    def _trusted(self, todo: Plan) -> Plan:
+        """The plan, with files whose blocks are gone or worth joining to be read as well."""
+        again = set(self.distrust)
+        if todo.read:
+            again |= worth_joining(todo.kept)
+        if not again:
+            return todo
+        kept, more = [], []
+        for item, entry in todo.kept:
+            if any(piece.block in again for piece in entry.pieces):
+                more.append(item)
+            else:
+                kept.append((item, entry))
+        self.distrust = again
+        files = _sorted([*todo.read, *more])
+        return todo._replace(kept=kept, read=files, recheck=todo.recheck | {item.path for item in more})
+
+    def _store(self, todo: Plan, base: Sequence[Entry]) -> Storing:
+        """Reads what is to be read, and stores it."""
+        contents: dict[bytes, tuple[Piece, ...]] = {}
+        known: set[bytes] = set()
+        for entry in base:
+            if entry.pieces and not any(piece.block in self.distrust for piece in entry.pieces):
+                contents[entry.content] = entry.pieces
+                known.update(piece.block for piece in entry.pieces)
+        known.update(page.ref.name for page in build(base).pages if page.ref.name not in self.distrust)
+        storing = Storing(self.blocks, known, contents)
+        for item, entry in todo.kept:
+            self._take(item, entry._replace(hard_link_to=b""))
+        self._total(todo.read)
+        large = [item for item in todo.read if item.size > FILE_BYTES]
+        with Pool(self.cancelled, name="save") as pool:
+            slices = Large(self.files, storing, pool, self._read, self._step)
+            for item in large:
+                slices.begin(item)
+            for batch in batches(item for item in todo.read if item.size <= FILE_BYTES):
+                cost = 2 * sum(item.size for item in batch)
+
+                def small(results: list[Read]) -> None:
+                    for result in results:
+                        if result.grown:
+                            slices.begin(result.found)
+                        else:
+                            self._read(result)
+
+                pool.submit(cost, storing.bundle, self.files, batch, done=small)
+            pool.finish()
+        return storing
+
+    def _read(self, result: Read) -> None:
+        self._step(result.asked.size if result.asked.size <= FILE_BYTES else 0, 1)
+        path = result.asked.path
+        if result.why:
+            self.skipped.append((path, result.why))
+        if result.entry is not None:
+            self._take(result.found, result.entry, settled=result.settled)
+            if not result.settled:
+                self.skipped.append((path, "it changed while it was read; saved as it was read last"))
+
+    def _take(self, item: Found, entry: Entry, *, settled: bool = True) -> None:
+        self.entries[item.path] = entry
+        self.stamps[item.path] = (item.inode, item.ctime_ns) if settled else UNSETTLED
+
+    def _others(self, found: Sequence[Found]) -> None:
+        """Directories and symbolic links."""
+        for item in found:
+            if item.kind == DIRECTORY:
+                xattrs = xattrs_of(os.path.join(self.files, item.path))
+                self.entries[item.path] = Entry(item.path, DIRECTORY, item.mode, item.mtime_ns, xattrs=xattrs)
+            elif item.kind == SYMLINK:
+                try:
+                    target = os.readlink(os.path.join(self.files, item.path))
+                except OSError:
+                    continue
+                self.entries[item.path] = Entry(item.path, SYMLINK, 0o777, item.mtime_ns, target=target)
+
+    def _keep_unreadable(self, blind: Sequence[bytes], before: dict[bytes, Entry]) -> None:
+        """What could not be read stays as it was saved last, where it was."""
+        unread = {path for path, _ in self.skipped if path in before and path not in self.entries}
+        for path in unread:
+            self.entries[path] = before[path]._replace(hard_link_to=b"")
+        folders = tuple(path + b"/" for path in blind)
+        if folders:
+            for path, entry in before.items():
+                if path.startswith(folders) and path not in self.entries:
+                    self.entries[path] = entry._replace(hard_link_to=b"")
+
+    def _links(self, todo: Plan, found: dict[bytes, Found]) -> None:
+        """Further names of a file that was taken."""
+        for path, first in todo.links.items():
+            entry = self.entries.get(first)
+            if entry is not None and entry.kind == FILE:
+                self.entries[path] = entry._replace(path=path, hard_link_to=first)
+                self.stamps[path] = self.stamps.get(first, UNSETTLED)
+
+    def _commit(
+        self,
+        storing: Storing,
+        listing: Listing,
+        number: int,
+        parent: int | None,
+        kind: str,
+        now: datetime,
+        created_by: str,
+        counts: tuple[int, int, int],
+    ) -> None:
+        with Pool(self.cancelled, name="save-pages") as pool:
+            for page in listing.pages:
+                pool.submit(2 * page.ref.length, storing.put, page.ref.name, page.plain, done=lambda _: None)
+            pool.finish()
+        size, files, entries = counts
+        head = SnapshotHead(
+            self.workspace_id,
+            number,
+            kind,
+            parent,
+            self.volume.lease,
+            now,
+            created_by,
+            size,
+            files,
+            entries,
+            storing.stored_bytes,
+            len(self.skipped),
+            listing.root,
+        )
+        body = compose_snapshot(head, os.urandom(16))
+        check = parse_snapshot(body, number=number, workspace=self.workspace_id).check
+        self.volume.remember(pending=(number, check))
+        facts = CommitFacts(kind, size, files, storing.stored_bytes, tuple(storing.present))
+        self.snapshots.commit(number, body, facts)
+
+    def _total(self, files: Sequence[Found]) -> None:
+        self.done = Progress(0, sum(item.size for item in files), 0, len(files))
+        self._step(0)
+
+    def _step(self, done_bytes: int, done_files: int = 0) -> None:
+        was = self.done
+        self.done = dataclasses.replace(
+            was,
+            done_bytes=min(was.done_bytes + done_bytes, was.total_bytes),
+            done_files=was.done_files + done_files,
+        )
+        if self.progress is not None:
+            self.progress(self.done)

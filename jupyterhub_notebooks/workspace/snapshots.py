@@ -1,0 +1,158 @@
+"""The snapshot object (FORMAT.md, Snapshot): composed canonically, parsed with everything bounded."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..clock import from_text, to_text
+from ..errors import Damaged
+from .blocks import MOST_PLAIN, hash_of
+from .pages import MOST_LEVEL, PageRef
+
+MAGIC = "jupyterhub-notebooks snapshot"
+FORMAT = 1
+MOST_BYTES = 65535
+KINDS = ("save", "recovery")
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+_MOST = 2**62
+
+
+@dataclass(frozen=True)
+class SnapshotHead:
+    """What a snapshot object says. root: its listing, None where the workspace was empty.
+
+    check: 64 hex digits that no other snapshot has.
+    """
+
+    workspace: str
+    number: int
+    kind: str
+    parent: int | None
+    lease: int | None
+    at: datetime
+    created_by: str
+    size_bytes: int
+    files: int
+    entries: int
+    stored_bytes: int
+    skipped: int
+    root: PageRef | None
+    check: str = ""
+
+
+def compose_snapshot(head: SnapshotHead, nonce: bytes) -> bytes:
+    """The object's bytes; nonce is 16 random bytes."""
+    listing = None
+    if head.root is not None:
+        listing = {"page": head.root.name.hex(), "length": head.root.length, "level": head.root.level}
+    fields: dict[str, Any] = {
+        "magic": MAGIC,
+        "format": FORMAT,
+        "workspace": head.workspace,
+        "number": head.number,
+        "kind": head.kind,
+        "parent": head.parent,
+        "lease": head.lease,
+        "at": to_text(head.at),
+        "created_by": head.created_by,
+        "nonce": nonce.hex(),
+        "size_bytes": head.size_bytes,
+        "files": head.files,
+        "entries": head.entries,
+        "stored_bytes": head.stored_bytes,
+        "skipped": head.skipped,
+        "listing": listing,
+        "encryption": None,
+    }
+    return canonical({**fields, "check": hash_of(canonical(fields)).hex()})
+
+
+def canonical(fields: dict[str, Any]) -> bytes:
+    """JSON with sorted keys, without spaces, in ASCII."""
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def parse_snapshot(body: bytes, *, number: int | None = None, workspace: str | None = None) -> SnapshotHead:
+    """What body says, where it is a whole snapshot (of that number and workspace). Raises Damaged."""
+    fields = parse_object(body, MAGIC, MOST_BYTES, what(number))
+    check = fields.pop("check", None)
+    if fields.get("encryption") is not None:
+        raise _odd(number, "it is encrypted, and this workspace has no key here")
+    if not isinstance(check, str) or hash_of(canonical(fields)).hex() != check:
+        raise _odd(number, "its content is not what its own check says")
+    kind, parent, lease = fields.get("kind"), fields.get("parent"), fields.get("lease")
+    if kind not in KINDS:
+        raise _odd(number, f"its kind {kind!r} is not one that this program knows")
+    own = _int(fields, "number", number)
+    if own < 1 or (number is not None and own != number):
+        raise _odd(number, f"it calls itself number {own}")
+    space = fields.get("workspace")
+    if not isinstance(space, str) or (workspace is not None and space != workspace):
+        raise _odd(number, "it belongs to another workspace")
+    for name, value in (("parent", parent), ("lease", lease)):
+        if value is not None and (type(value) is not int or not 0 <= value < _MOST):
+            raise _odd(number, f"its {name} is no number")
+    try:
+        at = from_text(fields["at"])
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise _odd(number, "its time is no time") from None
+    counts = {
+        name: _int(fields, name, number)
+        for name in ("size_bytes", "files", "entries", "stored_bytes", "skipped")
+    }
+    created_by = str(fields.get("created_by", ""))[:200]
+    root = _root(fields.get("listing"), number, counts)
+    return SnapshotHead(space, own, kind, parent, lease, at, created_by, root=root, check=check, **counts)
+
+
+def _root(listing: Any, number: int | None, counts: dict[str, int]) -> PageRef | None:
+    if listing is None:
+        return None
+    if not isinstance(listing, dict):
+        raise _odd(number, "its listing has another shape")
+    page, length, level = listing.get("page"), listing.get("length"), listing.get("level")
+    if not isinstance(page, str) or not isinstance(length, int) or not isinstance(level, int):
+        raise _odd(number, "its listing has another shape")
+    if not _HEX64.fullmatch(page) or not 0 < length <= MOST_PLAIN or not 0 <= level <= MOST_LEVEL:
+        raise _odd(number, "its listing cannot be")
+    below = (counts["entries"], counts["files"], counts["size_bytes"])
+    return PageRef(bytes.fromhex(page), length, level, b"", *below)
+
+
+def _int(fields: dict[str, Any], name: str, number: int | None) -> int:
+    value = fields.get(name)
+    if type(value) is not int or not 0 <= value < _MOST:
+        raise _odd(number, f"its {name} is no number")
+    return value
+
+
+def parse_object(body: bytes, magic: str, most_bytes: int, what: str) -> dict[str, Any]:
+    """The fields of one of our JSON objects, of a format that we read. Raises Damaged."""
+    if len(body) > most_bytes:
+        raise Damaged(f"{what} is damaged", f"it has {len(body)} bytes, more than any")
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Damaged(f"{what} is damaged", "it is no JSON, or was cut off") from None
+    if not isinstance(fields, dict) or fields.get("magic") != magic:
+        raise Damaged(f"{what} is damaged", "it is something else")
+    if fields.get("format") != FORMAT:
+        raise Damaged(
+            f"{what} is of format {fields.get('format')!r}",
+            f"This program reads formats up to {FORMAT}",
+            ["Use a newer version of jupyterhub-notebooks"],
+        )
+    return fields
+
+
+def what(number: int | None) -> str:
+    """How an error names a snapshot."""
+    return "A snapshot" if number is None else f"Snapshot {number}"
+
+
+def _odd(number: int | None, why: str) -> Damaged:
+    return Damaged(f"{what(number)} is damaged", why, ["Take an earlier snapshot"])

@@ -1,0 +1,222 @@
+"""One workspace in a store: its blocks, snapshots and lease, for whoever holds the store's keys.
+
+Promises: FORMAT.md's keys and order; a commit looks at the lease right before it creates the snapshot; what another
+created first is never overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ... import __version__
+from ...errors import ConfigError, Conflict, Damaged, NotFound, Refusal
+from .. import layout
+from ..layout import LeaseObject, WorkspaceFacts
+from ..ports import CommitFacts, MissingBlocks
+from ..snapshots import canonical
+from .base import Store
+
+
+@dataclass(frozen=True)
+class HeldLease:
+    """A lease that this process holds."""
+
+    number: int
+    holder: str
+
+
+class WorkspaceStore:
+    """Blocks and Snapshots of the workspace below ``prefix`` of store (``""``: the store is this workspace's)."""
+
+    def __init__(self, store: Store, prefix: str = "") -> None:
+        self.store = store
+        self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
+        self._held: HeldLease | None = None
+
+    def get(self, what: str | int, /) -> bytes:
+        """The stored bytes of a block (64 hex) or of a snapshot (its number). Raises NotFound."""
+        path = layout.block_path(what) if isinstance(what, str) else layout.numbered("snapshots", what)
+        return self.store.get(self._prefix + path)
+
+    # Blocks
+
+    def put(self, name: str, body: bytes) -> bool:
+        return self.store.put(self._prefix + layout.block_path(name), body)
+
+    def expect(self, names: Sequence[str]) -> None:
+        """Nothing to prepare here."""
+
+    def block_sizes(self) -> Iterator[tuple[str, int]]:
+        """(name, stored bytes) of every block there is."""
+        for key, size in self.store.list(self._prefix + "blocks/"):
+            name = layout.block_of(key[len(self._prefix) :])
+            if name is not None:
+                yield name, size
+
+    def has_block(self, name: str) -> bool:
+        return self.store.exists(self._prefix + layout.block_path(name))
+
+    def strange_keys(self) -> list[str]:
+        """Keys below the prefix that mean nothing (at most 100)."""
+        strange = []
+        for key, _ in self.store.list(self._prefix):
+            rest = key[len(self._prefix) :]
+            folder = rest.partition("/")[0]
+            numbered = layout.number_of(rest.removesuffix("-ended")) is not None and rest.count("/") == 1
+            known = folder in ("snapshots", "leases", "condemned") and numbered
+            if not (known or layout.block_of(rest) or rest in (layout.WORKSPACE_KEY, layout.ROOT_KEY)):
+                strange.append(rest)
+        return strange[:100]
+
+    # Snapshots
+
+    def numbers(self) -> list[int]:
+        return self._numbers("snapshots")
+
+    def commit(self, number: int, body: bytes, facts: CommitFacts) -> None:
+        """Raises Conflict where the number is taken or the lease is lost, MissingBlocks."""
+        self._still_held()
+        self.spare(facts.present)
+        self.put_snapshot(number, body)
+
+    def put_snapshot(self, number: int, body: bytes) -> None:
+        """Creates the snapshot, whoever holds the lease: for a service that checked its own. Raises Conflict."""
+        if not self.store.put_new(self._prefix + layout.numbered("snapshots", number), body):
+            raise Conflict(
+                f"Snapshot {number} was made by another writer", next=["Restore that, or save as recovery"]
+            )
+
+    def spare(self, names: Sequence[str]) -> None:
+        """Takes blocks off the lists of what is to be removed. Raises MissingBlocks for those that are gone."""
+        condemned = self._numbers("condemned") if names else []
+        if not condemned:
+            return
+        wanted = set(names)
+        for number in condemned:
+            key = self._prefix + layout.numbered("condemned", number)
+            fields, blocks = layout.parse_condemned(self.store.get(key))
+            if wanted.intersection(blocks):
+                rest = [name for name in blocks if name not in wanted]
+                self.store.replace(key, canonical({**fields, "blocks": rest}))
+        gone = [name for name in names if not self.has_block(name)]
+        if gone:
+            raise MissingBlocks(gone)
+
+    # workspace.json
+
+    def facts(self) -> WorkspaceFacts | None:
+        """What workspace.json says; None where there is no workspace yet. Raises Damaged."""
+        try:
+            return layout.parse_workspace_json(self.store.get(self._prefix + layout.WORKSPACE_KEY))
+        except NotFound:
+            return None
+
+    def create(self, workspace_id: str, *, lease: str, now: datetime) -> WorkspaceFacts:
+        """Makes workspace.json, or answers what is there already. Raises ConfigError for a store that lies."""
+        by = f"jupyterhub-notebooks {__version__}"
+        body = layout.workspace_json(workspace_id, lease=lease, now=now, created_by=by)
+        key = self._prefix + layout.WORKSPACE_KEY
+        if self.store.put_new(key, body):
+            # The same facts in other bytes: a store that takes them now would take two writers' commits too.
+            other = layout.workspace_json(workspace_id, lease=lease, now=now, created_by=by + " ")
+            if self.store.put_new(key, other):
+                raise ConfigError(
+                    "This store overwrites what it was asked to create only once",
+                    "Two writers could each believe that they had saved.",
+                    ["Use a store with conditional writes (If-None-Match)"],
+                    field="store",
+                )
+        facts = self.facts()
+        if facts is None:
+            raise Damaged(f"{layout.WORKSPACE_KEY} is gone right after it was written")
+        return facts
+
+    # The lease as objects
+
+    def current_lease(self) -> LeaseObject | None:
+        """The lease that is held now, None where none is."""
+        number = self._last_lease()
+        if not number or self.store.exists(self._ended(number)):
+            return None
+        try:
+            return layout.parse_lease(self.store.get(self._lease(number)))
+        except Damaged:
+            return LeaseObject(number, "somebody unknown", "")
+        except NotFound:
+            return None
+
+    def take_lease(self, holder: str, now: datetime) -> HeldLease:
+        """Takes the next lease. Raises Refusal where one is held, Conflict where another was quicker."""
+        facts = self.facts()
+        if facts is not None and facts.lease == "service":
+            raise Refusal(
+                "This workspace is written by a Hub",
+                "Its commits go through the Hub's service, so that this command only reads it.",
+                ["Restore it into a directory", "Save to another address"],
+                label="lease",
+            )
+        held = self.current_lease()
+        if held is not None:
+            raise Refusal(
+                "This workspace is being written by another",
+                f"{held.holder} holds its lease {held.number} since {held.at or 'an unknown time'}.",
+                ["Wait until that ends", "Where it is certainly dead: run again with --break-lease"],
+                label="lease",
+            )
+        number = self._last_lease() + 1
+        body = layout.lease_json(number, holder, now, os.urandom(16))
+        if not self.store.put_new(self._lease(number), body):
+            raise Conflict("Another writer took the lease a moment ago", next=["Try again"])
+        self._held = HeldLease(number, holder)
+        self._forget_leases_below(number)
+        return self._held
+
+    def release_lease(self, now: datetime) -> None:
+        """Ends the lease that this object took; nothing where it has none."""
+        if self._held is not None:
+            self._end(self._held.number, "released", self._held.holder, now)
+            self._held = None
+
+    def break_lease(self, by: str, now: datetime) -> LeaseObject | None:
+        """Ends another's lease; answers which, None where none was held."""
+        held = self.current_lease()
+        if held is not None:
+            self._end(held.number, "broken", by, now)
+        return held
+
+    def _end(self, number: int, cause: str, by: str, now: datetime) -> None:
+        self.store.put_new(self._ended(number), layout.lease_end_json(number, cause, by, now, os.urandom(16)))
+
+    def _still_held(self) -> None:
+        if self._held is None:
+            raise Conflict("No lease is held", "A commit without one could meet another writer's.")
+        number = self._held.number
+        if self._last_lease() != number or self.store.exists(self._ended(number)):
+            raise Conflict(
+                "The lease was taken by another writer",
+                "Nothing was committed; the files are as they were.",
+                ["Save as a recovery snapshot"],
+                field="lease",
+            )
+
+    def _forget_leases_below(self, number: int) -> None:
+        for key, _ in list(self.store.list(self._prefix + "leases/")):
+            old = layout.number_of(key.removesuffix("-ended"))
+            if old is not None and old < number:
+                self.store.delete(key)
+
+    def _last_lease(self) -> int:
+        return max(self._numbers("leases"), default=0)
+
+    def _lease(self, number: int) -> str:
+        return self._prefix + layout.numbered("leases", number)
+
+    def _ended(self, number: int) -> str:
+        return self._lease(number) + "-ended"
+
+    def _numbers(self, folder: str) -> list[int]:
+        found = (layout.number_of(key) for key, _ in self.store.list(f"{self._prefix}{folder}/"))
+        return sorted(number for number in found if number is not None)

@@ -1,0 +1,143 @@
+"""Storing what a save read: small files in bundles, large ones in slices, each content once.
+
+Promises: every method may run in several threads; a block is put at most once a save, and not at all where the base
+is known to have it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from .blocks import MOST_PLAIN, encode, hash_of
+from .comparing import FILE_BYTES
+from .entries import EMPTY, FILE, Entry, Piece
+from .ports import Blocks
+from .reading import Gone, Grown, Part, Unreadable, Whole, part, whole
+from .scanning import Found
+
+
+class Read(NamedTuple):
+    """What became of one small file. entry is None where it is gone (why empty), could not be read (why), or
+    has grown (grown)."""
+
+    asked: Found
+    found: Found
+    entry: Entry | None
+    why: str = ""
+    settled: bool = True
+    grown: bool = False
+
+
+class Storing:
+    """One save's way to the blocks."""
+
+    def __init__(
+        self, blocks: Blocks, known: Iterable[bytes], contents: dict[bytes, tuple[Piece, ...]]
+    ) -> None:
+        self._blocks = blocks
+        self._lock = threading.Lock()
+        self._there = set(known)
+        self._contents = contents
+        self.present: list[str] = []
+        self.stored_bytes = 0
+        self.new_blocks = 0
+
+    def put(self, name: bytes, plain: bytes | bytearray) -> None:
+        """Stores a block unless it is there."""
+        with self._lock:
+            if name in self._there:
+                return
+            self._there.add(name)
+        body = encode(plain)
+        written = self._blocks.put(name.hex(), body)
+        with self._lock:
+            if written:
+                self.new_blocks += 1
+                self.stored_bytes += len(body)
+            else:
+                self.present.append(name.hex())
+
+    def slice(self, files: bytes, path: bytes, offset: int, length: int) -> tuple[Part, Piece | None]:
+        """Reads and stores one slice; the piece is None where the file ended before it. Raises Gone, Unreadable."""
+        try:
+            read = part(files, path, offset, length)
+        except OSError as error:
+            raise Unreadable(error) from None
+        data = read.data
+        if not data:
+            return read._replace(data=b""), None
+        if not data[:64].strip(b"\0") and data.count(0) == len(data):
+            return read._replace(data=b""), Piece(b"", 0, 0, len(data))
+        name = hash_of(data)
+        self.put(name, data)
+        return read._replace(data=b""), Piece(name, len(data), 0, len(data))
+
+    def bundle(self, files: bytes, batch: list[Found]) -> list[Read]:
+        """Reads small files and stores those with new content in one bundle (more where they grew)."""
+        results: list[Read] = []
+        filling = _Bundle()
+        for asked in batch:
+            try:
+                read = whole(files, asked, FILE_BYTES)
+            except Gone:
+                results.append(Read(asked, asked, None))
+                continue
+            except Grown as grown:
+                results.append(Read(asked, grown.found, None, grown=True))
+                continue
+            except OSError as error:
+                results.append(Read(asked, asked, None, str(Unreadable(error))))
+                continue
+            if len(filling.data) + len(read.data) > MOST_PLAIN:
+                results += self._full(filling)
+                filling = _Bundle()
+            filling.add(asked, read, self._contents)
+        return results + self._full(filling)
+
+    def _full(self, filling: _Bundle) -> list[Read]:
+        pieces = {}
+        if filling.data:
+            name = hash_of(filling.data)
+            length = len(filling.data)
+            self.put(name, filling.data)
+            for content, (offset, size) in filling.places.items():
+                pieces[content] = (Piece(name, length, offset, size),)
+            with self._lock:
+                self._contents.update(pieces)
+        results = []
+        for asked, read, content in filling.members:
+            found = read.found
+            at = pieces.get(content) or self._contents.get(content, ()) if found.size else ()
+            sparse = 0 < found.stored_bytes < found.size
+            entry = Entry(
+                found.path,
+                FILE,
+                found.mode,
+                found.mtime_ns,
+                found.size,
+                content,
+                at,
+                xattrs=read.xattrs,
+                sparse=sparse,
+            )
+            results.append(Read(asked, found, entry, settled=read.settled))
+        return results
+
+
+class _Bundle:
+    """A bundle being filled: its bytes, where each content lies in them, and the files that want to know."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.places: dict[bytes, tuple[int, int]] = {}
+        self.members: list[tuple[Found, Whole, bytes]] = []
+
+    def add(self, asked: Found, read: Whole, known: dict[bytes, tuple[Piece, ...]]) -> None:
+        data = read.data
+        content = hash_of(data) if data else EMPTY
+        self.members.append((asked, read._replace(data=b""), content))
+        if data and content not in known and content not in self.places:
+            self.places[content] = (len(self.data), len(data))
+            self.data += data

@@ -1,0 +1,208 @@
+"""A volume: the workspace's files and, beside them, what this machine knows of them.
+
+Promises: what ``state/`` says was synced before it returns; ``restoring`` lies there from before the first byte of a
+restore until after its last; one save or restore at a time. State that cannot be read counts as lost.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import AlreadyRunning, BadInput, Damaged, NotFound
+from .ports import Snapshots
+from .snapshots import parse_snapshot
+
+MARKER = ".workspace.initialized"
+_FORMAT = 1
+_MOST_MARKER = 4096
+_NOT_USERS = {b"lost+found"}
+
+Situation = Literal["empty", "kept", "restoring", "unknown"]
+
+
+class _Keep:
+    """The default of what is not to be changed."""
+
+
+KEEP = _Keep()
+
+
+class Volume:
+    """files: the workspace. state: ours; made on first use. Neither has to exist."""
+
+    def __init__(self, files: Path, state: Path) -> None:
+        self.files = Path(files)
+        self.state = Path(state)
+
+    def situation(self) -> Situation:
+        """``restoring``: an unfinished restore. ``empty``: no files, whatever the state says (a lost volume
+        looks like this). ``kept``: files and what we know of them. ``unknown``: files alone."""
+        if self.restoring is not None:
+            return "restoring"
+        if self.is_empty():
+            return "empty"
+        return "kept" if self._read() else "unknown"
+
+    @property
+    def restoring(self) -> int | None:
+        """The number of an unfinished restore (0 where the mark cannot be read)."""
+        try:
+            fields = json.loads((self.state / "restoring").read_bytes())
+            return int(fields["number"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
+
+    @property
+    def base(self) -> int | None:
+        """The snapshot that files came from or were last saved as; 0: the workspace began here; None: unknown."""
+        return _number(self._read().get("base"))
+
+    @property
+    def lease(self) -> int | None:
+        return _number(self._read().get("lease"))
+
+    @property
+    def pending(self) -> tuple[int, str] | None:
+        """Number and check of a snapshot whose commit was begun and whose outcome was not seen."""
+        pending = self._read().get("pending")
+        if not isinstance(pending, dict):
+            return None
+        number, check = _number(pending.get("number")), pending.get("check")
+        return (number, check) if number and isinstance(check, str) else None
+
+    def remember(
+        self, *, base: int | _Keep | None = KEEP, lease: int | _Keep | None = KEEP, pending: Any = KEEP
+    ) -> None:
+        """Changes what is given and keeps the rest. A new base ends what was pending."""
+        fields = {"format": _FORMAT, "base": None, "lease": None, "pending": None, **self._read()}
+        if not isinstance(base, _Keep):
+            fields |= {"base": base, "pending": None}
+        if not isinstance(lease, _Keep):
+            fields["lease"] = lease
+        if not isinstance(pending, _Keep):
+            number, check = pending
+            fields["pending"] = {"number": number, "check": check}
+        self.write("base.json", json.dumps(fields, sort_keys=True).encode())
+
+    def settle(self, snapshots: Snapshots) -> int | None:
+        """Finds out what became of a pending commit: where the store has that very snapshot, it is the base.
+
+        Answers the base. Raises StorageAway where the store cannot be asked.
+        """
+        pending = self.pending
+        if pending is None:
+            return self.base
+        number, check = pending
+        try:
+            committed = parse_snapshot(snapshots.get(number), number=number).check == check
+        except (NotFound, Damaged):
+            committed = False
+        self.remember(base=number if committed else self.base)
+        return self.base
+
+    def marker(self) -> str | None:
+        """The workspace id in files/.workspace.initialized, None where there is none that can be read."""
+        try:
+            handle = os.open(self.files / MARKER, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(handle, "rb") as file:
+                fields = json.loads(file.read(_MOST_MARKER))
+            workspace = fields["workspace"]
+            return workspace if isinstance(workspace, str) else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write_marker(self, workspace_id: str) -> bool:
+        """Makes the marker say workspace_id. False: a user's directory stands in its place and stays."""
+        self.files.mkdir(parents=True, exist_ok=True)
+        path = self.files / MARKER
+        if path.is_dir() and not path.is_symlink():
+            return False
+        body = json.dumps({"format": _FORMAT, "workspace": workspace_id}).encode() + b"\n"
+        _replace(path, body)
+        return True
+
+    def begin_restore(self, number: int) -> None:
+        """The mark is on the disk when this returns."""
+        self.write("restoring", json.dumps({"format": _FORMAT, "number": number}).encode())
+
+    def end_restore(self) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(self.state / "restoring")
+        _sync_folder(self.state)
+
+    def write(self, name: str, body: bytes, *, durable: bool = True) -> None:
+        """A file of state/, replaced at once; on the disk when this returns, where durable."""
+        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _replace(self.state / name, body, durable)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """One save or restore at a time. Raises AlreadyRunning."""
+        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(self.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise AlreadyRunning(
+                    "This workspace is being saved or restored already", next=["Wait until that is done"]
+                ) from None
+            yield
+        finally:
+            os.close(handle)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            fields = json.loads((self.state / "base.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        good = isinstance(fields, dict) and fields.get("format") == _FORMAT
+        return fields if good else {}
+
+    def is_empty(self) -> bool:
+        """Whether there are no files of a user, also where there is no directory."""
+        try:
+            with os.scandir(os.fsencode(self.files)) as inside:
+                return all(item.name in _NOT_USERS for item in inside)
+        except FileNotFoundError:
+            return True
+        except NotADirectoryError:
+            raise BadInput(f"{self.files} is no directory", next=["Name a directory"]) from None
+
+
+def _number(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None
+
+
+def _replace(path: Path, body: bytes, durable: bool = True) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        with open(handle, "wb") as file:
+            file.write(body)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(aside)
+        raise
+    if durable:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
