@@ -116,7 +116,9 @@ async def listen(
     """A server of app at url's host and port, or at sockets that ``bind`` gave. Raises as ``bind`` does."""
     if sockets is None:
         sockets = await bind(url, wait_seconds=wait_seconds, setting=setting)
-    server = HTTPServer(app, max_body_size=max_body_bytes, max_buffer_size=max(max_body_bytes, 1_000_000))
+    server = HTTPServer(
+        app, max_body_size=max_body_bytes, max_buffer_size=max(max_body_bytes, 2**21), chunk_size=2**20
+    )
     server.add_sockets(sockets)
     return server
 

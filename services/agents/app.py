@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ log = logging.getLogger("agents")
 
 MOST_BODY_BYTES = 9 * 10**6
 END_SECONDS = 10.0
+THREADS = 32  # each waits for a disk or a store, not for the processor
 
 
 class Agents:
@@ -125,12 +127,14 @@ def _log_request(handler: RequestHandler) -> None:
 async def service(settings: Settings) -> AsyncIterator[None]:
     """Runs it. At the end no new request is taken, those begun are answered, what is due is written."""
     ledger = Ledger(settings.ledger)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "agents"))
     try:
         await ledger.run(wait_for_revision)
         now = SYSTEM_CLOCK.now()
         hub_id = await ledger.run(hub.hub_id, now)
+        signer = signer_of(settings, SYSTEM_CLOCK)
         objects = await asyncio.to_thread(open_objects, settings, hub_id, now)
-        agents = Agents(settings, ledger, objects, signer_of(settings, SYSTEM_CLOCK), root=root_of(settings))
+        agents = Agents(settings, ledger, objects, signer, root=root_of(settings))
         sockets = await running.bind(settings.agents_url, setting="agents_url")
         if agents.root is not None:  # the port is ours, so no other process writes there
             await asyncio.to_thread(directory.sweep, agents.root)

@@ -53,6 +53,25 @@ def test_a_ledger_of_another_revision_is_told_with_the_command(tmp_path, monkeyp
     assert "jupyterhub-notebooks ledger upgrade" in told(done)
 
 
+def test_the_store_of_another_hub_is_refused_with_what_to_do(tmp_path):
+    first = start_agents_service(tmp_path)
+    first.close()
+    (tmp_path / "other").mkdir()
+    other = start_agents_service(tmp_path / "other", started=False, store=first.settings.store)
+    other.ledger.close()
+    done = run(**{VARIABLE: other.settings.to_json()})
+    assert done.returncode == 3
+    assert "belongs to another Hub" in told(done)
+
+
+def test_an_s3_store_without_keys_names_the_option(tmp_path):
+    made = start_agents_service(tmp_path, started=False, store="s3://bucket/root")
+    made.ledger.close()
+    done = run(**{VARIABLE: made.settings.to_json()}, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    assert done.returncode == 3
+    assert told(done).startswith("store_options.key: This option of the store is missing")
+
+
 async def test_a_port_is_waited_for_and_then_its_holder_is_named():
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
