@@ -31,8 +31,6 @@ SCOPES: dict[str, dict[str, Any]] = {
 
 #: What services/notebooks may do at the Hub; the reason for each stands in its README.
 PAGES_SCOPES: tuple[str, ...] = ("list:users", "read:users", "read:servers", "servers")
-#: What services/agents may do at the Hub.
-AGENTS_SCOPES: tuple[str, ...] = ("read:servers",)
 
 START_TIMEOUT_SECONDS = 6 * 3600
 HTTP_TIMEOUT_SECONDS = 120
@@ -146,12 +144,6 @@ def _roles(settings: Settings, admin_groups: Sequence[str]) -> list[dict[str, An
             "description": "What the pages may do at the Hub",
             "scopes": list(PAGES_SCOPES),
             "services": ["notebooks"],
-        },
-        {
-            "name": "notebooks-agents",
-            "description": "What services/agents may do at the Hub",
-            "scopes": list(AGENTS_SCOPES),
-            "services": ["agents"],
         },
     ]
 
