@@ -71,9 +71,6 @@ class Heartbeats:
         self._last: dict[str, Heard] = {}
         self._due: dict[str, dict[str, Any]] = {}
 
-    def last(self, session: str) -> Heard | None:
-        return self._last.get(session)
-
     def is_newer(self, session: str, beat: Heartbeat) -> bool:
         """Whether it came after the one that is known."""
         known = self._last.get(session)
@@ -120,6 +117,8 @@ class Heartbeats:
                 if not away:
                     log.warning("heartbeats are kept in memory: %s", error.sentence())
                 away = True
+            except Exception:  # whatever it was, the next heartbeats bring newer values
+                log.exception("heartbeats were not written")
             old = monotonic() - FORGET_SECONDS
             for session in [name for name, one in self._last.items() if one.at_monotonic < old]:
                 with contextlib.suppress(KeyError):
