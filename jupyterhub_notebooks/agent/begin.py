@@ -123,6 +123,7 @@ def restore(context: Context, number: int) -> None:
             blocks,
             snapshots,
             number,
+            never_saved=context.answer.never_saved,
             progress=context.standing.progress,
             cancelled=context.stopped,
         )

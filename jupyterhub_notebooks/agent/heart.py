@@ -65,16 +65,10 @@ class Heart:
         self._standing.answered(beat)
         if answer.lease is not None:
             self._lease.renewed(answer.lease, asked_at)
-        elif beat.phase != "hello" and not self._lease.lost:
+        elif beat.phase != "hello":
             self._lease.lose()
-            self._log.say(
-                "Another session writes this workspace now. The files here are kept; nothing more is saved"
-            )
-            self._standing.tell(
-                warnings=(
-                    "Another session of this notebook took over. What changes here is kept on this machine only",
-                )
-            )
+        if self._lease.lost:
+            self._standing.lease_lost()
         for order in answer.orders:
             self._take(order)
         return answer
@@ -111,17 +105,25 @@ class Heart:
 
     def _listen(self) -> None:
         waits = delays(0.5, 10.0)
+        away = False
         while not self._stopping.is_set():
             try:
                 path = f"v1/orders?after={self._last_order}"
-                for order in self._service.get(path, Orders, ORDERS_TIMEOUT_SECONDS).orders:
-                    self._last_order = max(self._last_order, order.id)
-                    self._take(order)
+                orders = self._service.get(path, Orders, ORDERS_TIMEOUT_SECONDS).orders
                 waits = delays(0.5, 10.0)
             except (TooOld, SessionClosed):
                 self._stopping.wait(SLOW_SECONDS)
+                continue
             except NotebooksError:
+                if not away:
+                    away = True
+                    self._standing.wake.set()  # a heartbeat finds out too, and soon that it is over
                 self._stopping.wait(next(waits))
+                continue
+            away = False
+            for order in orders:
+                self._last_order = max(self._last_order, order.id)
+                self._take(order)
 
     def _take(self, order: Order) -> None:
         with self._seen_lock:

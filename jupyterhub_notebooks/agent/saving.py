@@ -19,7 +19,7 @@ from ..clock import to_text
 from ..errors import Conflict, NotebooksError
 from ..retrying import delays
 from .context import Context
-from .errors import LeaseLost
+from .errors import LeaseLost, SessionClosed
 
 if TYPE_CHECKING:
     from ..workspace.saving import Pending
@@ -160,6 +160,8 @@ class PeriodicSaves:
         except Exception as error:
             if self._ending.is_set():
                 return True
+            if isinstance(error, LeaseLost):
+                context.standing.lease_lost()
             files, size = (pending.pending_files, pending.pending_bytes) if pending else (0, 0)
             context.standing.pending(files, size, words(context, error))
             return False
@@ -199,7 +201,11 @@ def last(context: Context, always_read: Files, seconds: float, given_up: Callabl
             why = words(context, error)
             unexpected += not isinstance(error, NotebooksError)
             _count(context, saver, why)
-            if isinstance(error, LeaseLost) or unexpected > 3 or time.monotonic() + wait >= end:
+            if (
+                isinstance(error, LeaseLost | SessionClosed)
+                or unexpected > 3
+                or time.monotonic() + wait >= end
+            ):
                 return why
         time.sleep(wait)
     raise AssertionError("delays never ends")

@@ -82,9 +82,20 @@ class Standing:
     def tell(self, *, made_anew: tuple[str, ...] = (), warnings: tuple[str, ...] = ()) -> None:
         """Sentences for the user; each is kept until the session ends."""
         with self._lock:
+            before = (self._made_anew, self._warnings)
             self._made_anew += tuple(one for one in made_anew if one not in self._made_anew)
             self._warnings += tuple(one for one in warnings if one not in self._warnings)
-        self.wake.set()
+            news = before != (self._made_anew, self._warnings)
+        if news:
+            self.wake.set()
+
+    def lease_lost(self) -> None:
+        """Said once however often it is found out."""
+        self.tell(
+            warnings=(
+                "Another session of this notebook took over. What changes here is kept on this machine only",
+            )
+        )
 
     def done(self, order: str) -> None:
         """An order was carried out; said until a heartbeat with it was answered."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from tests.agents_service import MadeSession, RunningAgents, free_port
 
@@ -45,6 +47,7 @@ class Notebook:
     user: str = "mara"
     name: str = "churn"
     launch: Mapping[str, object] = field(default_factory=dict)
+    url: str = ""
 
     @property
     def files(self) -> Path:
@@ -53,6 +56,10 @@ class Notebook:
     @property
     def state(self) -> Path:
         return self.place / "volume" / "state"
+
+    def lose(self) -> None:
+        """The volume is gone, as when the next start comes on another machine."""
+        shutil.rmtree(self.place / "volume")
 
     def start(
         self, command: Sequence[str] | None = None, environment: Mapping[str, str] | None = None
@@ -65,7 +72,7 @@ class Notebook:
 class RunningAgent:
     """The agent's process. Ended with the test by ``Notebook``'s fixture, by pid."""
 
-    every: list[RunningAgent] = []
+    every: ClassVar[list[RunningAgent]] = []
 
     def __init__(
         self,
@@ -90,7 +97,7 @@ class RunningAgent:
                 **os.environ,
                 "NOTEBOOK_SESSION_ID": session.id,
                 "NOTEBOOK_SESSION_TOKEN": session.token,
-                "NOTEBOOK_SERVICE_URL": notebook.service.url,
+                "NOTEBOOK_SERVICE_URL": notebook.url or notebook.service.url,
                 "NOTEBOOK_WORKSPACE": str(notebook.files),
                 "NOTEBOOK_AGENT_SOCKET": str(run_dir / "agent.sock"),
                 "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{self.port}/",
@@ -152,7 +159,11 @@ class RunningAgent:
         self.process.wait()
         self.end_rest()
         sessions.close(
-            self.notebook.service.ledger, self.session.id, SYSTEM_CLOCK.now(), "agent_died", "killed by a test"
+            self.notebook.service.ledger,
+            self.session.id,
+            SYSTEM_CLOCK.now(),
+            "agent_died",
+            "killed by a test",
         )
 
     def left(self) -> list[int]:
@@ -178,5 +189,7 @@ class RunningAgent:
 
 
 def kernel_of(files: Path) -> dict[str, object]:
-    read: dict[str, object] = json.loads((files / ".local/share/jupyter/kernels/python3/kernel.json").read_text())
+    read: dict[str, object] = json.loads(
+        (files / ".local/share/jupyter/kernels/python3/kernel.json").read_text()
+    )
     return read
