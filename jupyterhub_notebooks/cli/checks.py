@@ -82,12 +82,10 @@ def profiles(path: Path) -> int:
 def store(settings: Settings) -> None:
     """Raises ConfigError, NoSpace or StorageAway unless workspaces can be saved there."""
     if settings.store.startswith("file:"):
-        folder = Path(unquote(urlsplit(settings.store).path))
-        writable(folder)
-        return
-    from ..workspace.store import open_store
+        writable(Path(unquote(urlsplit(settings.store).path)))
+    from ..workspace.store import open_store, read_root
 
-    open_store(settings.store, settings.store_options)
+    read_root(open_store(settings.store, settings.store_options, serialized=True))
 
 
 def ledger(settings: Settings) -> None:

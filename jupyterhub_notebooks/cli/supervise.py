@@ -29,6 +29,7 @@ Say = Callable[[str], object]
 
 READY_SECONDS = 120.0
 END_SECONDS = 20.0
+SERVICES_END_SECONDS = 10.0
 STEADY_SECONDS = 60.0
 LONGEST_LOG_BYTES = 20 * 10**6
 
@@ -76,6 +77,7 @@ class Supervisor:
                 with contextlib.suppress(asyncio.CancelledError):
                     await keeper
             self._state.pid_file(child.name).unlink(missing_ok=True)
+        await asyncio.to_thread(await_services, self._state)
 
     # -- one child
 
@@ -184,10 +186,17 @@ def _read(log: Path, begin: int) -> str:
 
 def last_words(log: str) -> str:
     """The line of a log that says best why a program ended: an error's, else the last one."""
-    plain = [re.sub(r"^\[[A-Z] [^\]]*\]\s*", "", line.strip()) for line in log.splitlines() if line.strip()]
+    plain = [_message(line.strip()) for line in log.splitlines() if line.strip()]
     errors = [line for line in plain if re.match(r"[\w.]*(Error|Exception|Refused|Away)\b: ", line)]
     said = (errors or plain or [""])[-1]
-    return said[:300]
+    return said[:400]
+
+
+def _message(line: str) -> str:
+    """What a line of a log says, without the Hub's head or our services' JSON around it."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        return str(json.loads(line)["message"])
+    return re.sub(r"^\[[A-Z] [^\]]*\]\s*", "", line)
 
 
 # -- what an earlier run left
@@ -225,6 +234,12 @@ def _is_service(process: psutil.Process, state: State) -> bool:
     return environment.get("NOTEBOOKS_STATE") == str(state.folder) or str(
         state.folder / "secrets"
     ) + os.sep in environment.get("NOTEBOOKS_SETTINGS", "")
+
+
+def await_services(state: State) -> None:
+    """Returns once what the Hub ran has ended, as the Hub told it to; ends what does not."""
+    _, stubborn = psutil.wait_procs(leftovers(state), timeout=SERVICES_END_SECONDS)
+    end_all(stubborn)
 
 
 def end_all(processes: Sequence[psutil.Process], patience_seconds: float = END_SECONDS) -> None:

@@ -175,6 +175,7 @@ def test_services_of_this_state_are_found_without_a_pid_file_and_those_of_others
             "a.b.RoleValueError: no",
         ),
         ("ValueError: first\nIt is over\n", "ValueError: first"),
+        ('{"level": "critical", "message": "Port 1 is in use."}\n', "Port 1 is in use."),
     ],
 )
 def test_the_last_words_of_a_log_are_its_error(log, said):
