@@ -21,13 +21,22 @@ from .people import Person
 TITLE_LENGTH = 60
 BEGIN_SECONDS = 20.0
 LOOK_EVERY_SECONDS = 0.05
+#: A session that saves and was heard of this recently is left alone.
+SAVING_HEARD_SECONDS = 60.0
 
 
-def agreed(
+async def agreed(
     context: Context, person: Person, options: Mapping[str, Any], view: NotebookView | None = None
 ) -> tuple[Launch, dict[str, str]]:
-    """The launch that options and the notebook's row mean, and the options to keep. Raises BadInput or Refusal."""
+    """The launch that options and the notebook's row mean, and the options to keep. Raises BadInput or Refusal.
+
+    What the owner may start counts, whoever asks.
+    """
     asked = checked_options(options)
+    groups, name, is_admin = person.groups, person.name, person.hub_admin
+    if view is not None and view.owner.id != person.user.id:
+        owner = await context.hub.user(view.owner.hub_name)
+        groups, name, is_admin = frozenset(owner.groups), owner.name, owner.admin
     if "run" in asked:
         raise BadInput("There is no such option", next=["Leave it out"], field="run")
     kept = dict(view.notebook.options) if view is not None else {}
@@ -39,10 +48,10 @@ def agreed(
     launch = choose(
         context.catalog,
         merged,
-        groups=person.groups,
-        user=person.name,
+        groups=groups,
+        user=name,
         abilities=context.abilities,
-        is_admin=person.is_admin,
+        is_admin=is_admin,
         last=last,
         contact=context.settings.contact,
         now=context.now(),
@@ -61,7 +70,7 @@ async def create(
         )
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in title):
         raise BadInput("The name holds a control character", next=["Write letters"], field="name")
-    launch, kept = agreed(context, person, options)
+    launch, kept = await agreed(context, person, options)
     mine = await context.ledger.run(notebooks.views, user=person.user.id, trashed=None)
     titles = {view.notebook.title.casefold(): view for view in mine}
     title = title or free_title("Notebook", titles)
@@ -106,17 +115,9 @@ async def start(context: Context, person: Person, view: NotebookView, options: M
         raise Refusal(
             f"{notebook.title} is in the trash", "", ["Put it back, then start it"], label="in_the_trash"
         )
-    launch, kept = agreed(context, person, options, view)
-    open_one = await context.ledger.run(sessions.open_of_notebook, notebook.id)
-    if open_one is not None:
-        if open_one.stop_asked_at is None and open_one.ended_at is None:
-            return
-        raise Refusal(
-            f"{notebook.title} is still being saved",
-            "Only one session may write a workspace",
-            ["Wait until it is stopped, then start it"],
-            label="still_saving",
-        )
+    launch, kept = await agreed(context, person, options, view)
+    if await _is_up(context, view):
+        return
     evidence = {"profile": launch.profile, "flavor": launch.flavor}
     await context.ledger.run(
         audit.record, context.now(), person.user.id, [notebook.id], "notebook.start_asked", "asked", evidence
@@ -124,6 +125,31 @@ async def start(context: Context, person: Person, view: NotebookView, options: M
     names = {"profile": launch.profile, **{"flavor": launch.flavor}, **kept}
     await _begin_start(context, view, names)
     await context.ledger.run(notebooks.choose, notebook.id, launch.profile, kept)
+
+
+async def _is_up(context: Context, view: NotebookView) -> bool:
+    """Whether a session is under way that the Hub knows. Raises Refusal while one is being saved.
+
+    A session that is open and has no agent any more is left to the Hub's side, which can look.
+    """
+    open_one = await context.ledger.run(sessions.open_of_notebook, view.notebook.id)
+    if open_one is None:
+        return False
+    heard = open_one.heard_at or open_one.asked_at
+    if open_one.stop_asked_at is not None or open_one.ended_at is not None:
+        if (context.now() - heard).total_seconds() > SAVING_HEARD_SECONDS:
+            return False
+        raise Refusal(
+            f"{view.notebook.title} is still being saved",
+            "Only one session may write a workspace",
+            ["Wait until it is stopped, then start it"],
+            label="still_saving",
+        )
+    try:
+        server = await context.hub.server(view.owner.hub_name, view.notebook.server_name)
+    except NotFound:
+        return False
+    return server.ready or server.pending == "spawn"
 
 
 async def _begin_start(context: Context, view: NotebookView, names: Mapping[str, str]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from jupyterhub_notebooks.enforcement.causes import cause_of
+from jupyterhub_notebooks.enforcement.state import RUNNING, STARTING
 from jupyterhub_notebooks.errors import NotebooksError, NotFound
 from jupyterhub_notebooks.ledger import NotebookView, notebooks, sessions, snapshots, users
 from jupyterhub_notebooks.names import server_name
@@ -23,6 +25,8 @@ from .steps import steps_of
 SESSIONS_SHOWN = 20
 SNAPSHOTS_SHOWN = 50
 LOG_LINES = 100
+BEGUN_SECONDS = 5.0
+BEGUN_EVERY_SECONDS = 0.1
 
 
 def cards_for(context: Context, person: Person, last: str | None) -> list[Card]:
@@ -32,7 +36,7 @@ def cards_for(context: Context, person: Person, last: str | None) -> list[Card]:
         groups=person.groups,
         user=person.name,
         abilities=context.abilities,
-        is_admin=person.is_admin,
+        is_admin=person.hub_admin,
         last=last,
         contact=context.settings.contact,
         currency=context.settings.currency,
@@ -142,6 +146,8 @@ class NotebookHandler(Handler):
     async def get(self, owner: str, part: str) -> None:
         view = await ensured(self.context, self.person, owner, part)
         opens = self.get_argument("open", "") == "1"
+        if opens:
+            view = await begun(self.context, self.person, view)
         values = await notebook_values(self.context, self.person, view)
         if opens and values["row"].is_running and await is_open(self.context, view):
             self.redirect(values["row"].open_url, status=303)
@@ -176,6 +182,27 @@ async def is_open(context: Context, view: NotebookView) -> bool:
     except NotebooksError:
         return False
     return server.ready
+
+
+async def is_asked(context: Context, view: NotebookView) -> bool:
+    """Whether the Hub has a start under way whose session may not stand in the ledger yet."""
+    try:
+        server = await context.hub.server(view.owner.hub_name, view.notebook.server_name)
+    except NotebooksError:
+        return False
+    return server.pending == "spawn"
+
+
+async def begun(context: Context, person: Person, view: NotebookView) -> NotebookView:
+    """The notebook once a start that the Hub knows shows in the ledger; at most a few seconds later."""
+    end = context.clock.monotonic() + BEGUN_SECONDS
+    while context.clock.monotonic() < end:
+        state = (await states(context, person, [view]))[0]
+        if state.state in (STARTING, RUNNING) or not await is_asked(context, view):
+            return view
+        await asyncio.sleep(BEGUN_EVERY_SECONDS)
+        view = (await context.ledger.run(notebooks.views, notebook=view.notebook.id, trashed=None))[0]
+    return view
 
 
 async def _behind(context: Context, view: NotebookView) -> dict[str, Any]:

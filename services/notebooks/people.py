@@ -12,23 +12,23 @@ from jupyterhub.services.auth import check_scopes
 from jupyterhub_notebooks.errors import Denied, NotFound
 from jupyterhub_notebooks.ledger import NotebookView, User, notebooks, users
 from jupyterhub_notebooks.names import is_server_name, server_of
+from jupyterhub_notebooks.settings import USE_SCOPE
 
 from .context import Context
 
-USE = "custom:notebooks:use"
-ADMIN = "custom:notebooks:admin"
 REMEMBER_SECONDS = 30.0
 MOST_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True)
 class Person:
-    """user: the row in the ledger. is_admin: sees and stops everybody's notebooks."""
+    """user: the row in the ledger. is_admin: sees and stops everybody's notebooks. hub_admin: administers the Hub."""
 
     user: User
     name: str
     groups: frozenset[str]
     is_admin: bool
+    hub_admin: bool = False
 
 
 class People:
@@ -49,8 +49,8 @@ class People:
                 "Services have no notebooks", "This token belongs to a service", ["Use a user's token"]
             )
         name, scopes = str(model["name"]), set(model.get("scopes") or ())
-        is_admin = bool(check_scopes({ADMIN}, scopes))
-        if not is_admin and not check_scopes({f"{USE}!user={name}"}, scopes):
+        is_admin = bool(check_scopes(set(context.settings.admin_scopes), scopes))
+        if not is_admin and not check_scopes({f"{USE_SCOPE}!user={name}"}, scopes):
             raise Denied(
                 "You may not use notebooks on this Hub",
                 "Your login is fine; it only lacks this right",
@@ -62,7 +62,7 @@ class People:
             return found[1]
         hub_user = await context.hub.user(name)
         row = await context.ledger.run(users.seen, name, hub_user.created, context.now())
-        person = Person(row, name, frozenset(hub_user.groups), is_admin)
+        person = Person(row, name, frozenset(hub_user.groups), is_admin, hub_user.admin)
         if len(self._known) >= MOST_REMEMBERED:
             self._known.clear()
         self._known[key] = (context.clock.monotonic() + REMEMBER_SECONDS, person)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime
 from typing import Any
 
 from tornado.iostream import StreamClosedError
@@ -17,7 +18,7 @@ from jupyterhub_notebooks.ledger import NotebookView, notebooks
 
 from .handling import Handler, JsonHandler
 from .listing import as_json
-from .pages import is_open, notebook_values
+from .pages import is_asked, is_open, notebook_values
 from .people import notebook_of
 
 QUICK_SECONDS = 10.0
@@ -25,10 +26,17 @@ QUICKLY_EVERY = 0.1
 EVERY_SECONDS = 1.0
 KEPT_ALIVE_SECONDS = 15.0
 MOST_SECONDS = 6 * 3600.0
+#: From the server's first answer to the Hub's route to it.
+OPENING_SECONDS = 120.0
 
 
 class Stream(Handler):
     """GET, held open while something moves. ``?html=1``: with the page's moving part."""
+
+    _left = False
+
+    def on_connection_close(self) -> None:
+        self._left = True
 
     async def get(self, owner: str, part: str) -> None:
         view = await notebook_of(self.context, self.person, owner, part)
@@ -41,7 +49,7 @@ class Stream(Handler):
         begun = said_at = clock.monotonic()
         last = ""
         try:
-            while True:
+            while not self._left:
                 event, moves = await self._event(view.notebook.id, html)
                 text = json.dumps(event, ensure_ascii=False)
                 if text != last:
@@ -71,10 +79,18 @@ class Stream(Handler):
         moves = row.state.moves
         if row.is_running:
             event["ready"] = await is_open(self.context, views[0])
-            moves = not event["ready"]
+            moves = not event["ready"] and _just_ready(views[0], self.context.now())
+        elif not moves:
+            moves = event["asked"] = await is_asked(self.context, views[0])
         if html:
             event["html"] = self.pages.page("live.html", self.shared_values(), values)
         return event, moves
+
+
+def _just_ready(view: NotebookView, now: datetime) -> bool:
+    """Whether the Hub may still be opening the way to a server that answers already."""
+    ready_at = view.session.ready_at if view.session is not None else None
+    return ready_at is not None and (now - ready_at).total_seconds() < OPENING_SECONDS
 
 
 class ApiStream(Stream, JsonHandler):

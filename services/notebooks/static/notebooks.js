@@ -228,7 +228,7 @@
       location.replace(event.url);
       return;
     }
-    if (opening && (event.state === "ERROR" || event.state === "STOPPED")) opening = false;
+    if (opening && !event.asked && (event.state === "ERROR" || event.state === "STOPPED")) opening = false;
     const open = all("details[open]", live).map((each) => each.dataset.nbKeepOpen);
     const focused = live.contains(document.activeElement) ? document.activeElement.closest("form")?.action : null;
     live.innerHTML = event.html;
