@@ -25,10 +25,10 @@ def spec(python: str) -> dict[str, Any]:
     }
 
 
-def mended(text: str, python: str, environments: str) -> str | None:
+def mended(text: str, python: str) -> str | None:
     """kernel.json as it should be; None where text is right or the user's own.
 
-    environments: the beginning of every virtualenv of ours (``/workspace/.venv-``). What a user added to ours stays.
+    What a user added to ours stays, another Python that they chose too, unless it is gone.
     """
     try:
         had = json.loads(text)
@@ -39,7 +39,7 @@ def mended(text: str, python: str, environments: str) -> str | None:
     if not _is_whole(had):
         return _text(spec(python))
     old = str(had["argv"][0])
-    if old == python or not (old.startswith(environments) or not Path(old).exists()):
+    if old == python or ("/.venv-" not in old and Path(old).exists()):
         return None
     return _text({**had, "argv": [python, *had["argv"][1:]]})
 
@@ -67,7 +67,7 @@ def make(workspace: Path, venv: Path, python: Interpreter) -> tuple[str, ...]:
     except FileNotFoundError:
         had = ""
     said: list[str] = []
-    new = mended(had, str(venv / "bin/python"), f"{workspace}/.venv-")
+    new = mended(had, str(venv / "bin/python"))
     if new is not None:
         if had.strip() and MARK not in had:
             path.replace(path.with_name("kernel.json.damaged"))
