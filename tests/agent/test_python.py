@@ -208,7 +208,14 @@ async def test_cells_and_terminals_of_a_real_server_install_into_the_workspace(
     notebook: Notebook, tmp_path: Path
 ) -> None:
     command = [
-        *(sys.executable, "-m", "jupyter_server", "--port=PORT", "--ServerApp.port_retries=0", "--no-browser"),
+        *(
+            sys.executable,
+            "-m",
+            "jupyter_server",
+            "--port=PORT",
+            "--ServerApp.port_retries=0",
+            "--no-browser",
+        ),
         *("--allow-root", "--IdentityProvider.token=secret"),
     ]
     environment = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "wheels"), "SHELL": "/bin/bash"}
@@ -224,7 +231,9 @@ async def test_cells_and_terminals_of_a_real_server_install_into_the_workspace(
     await _cell(jupyter, kernel, "%pip install -q tinyone")
     await _cell(jupyter, kernel, "!pip install -q tinytwo")
     shown = await _typed(jupyter, "pip install -q tinythree; echo do''ne", "done")
-    where = "import tinyone, tinytwo, tinythree; print(tinyone.__file__, tinytwo.__file__, tinythree.__file__)"
+    where = (
+        "import tinyone, tinytwo, tinythree; print(tinyone.__file__, tinytwo.__file__, tinythree.__file__)"
+    )
     printed = (await _cell(jupyter, kernel, where)).split()
     assert len(printed) == 3 and all(path.startswith(str(made)) for path in printed), (printed, shown)
     assert str(made / "bin/tinythree-run") in await _typed(
