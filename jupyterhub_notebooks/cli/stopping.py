@@ -55,8 +55,13 @@ async def _stop_one(hub: HubApi, ledger: Ledger, user: str, server: str, say: Sa
     began = time.monotonic()
     name, session_id = await ledger.run(_intend, user, server)
     try:
-        await hub.stop_server(user, server)
-        await _follow(hub, ledger, user, server, name, session_id, say)
+        # The Hub answers a stop only after a while; how far it is, is asked for meanwhile.
+        stop = asyncio.create_task(hub.stop_server(user, server))
+        try:
+            await _follow(hub, ledger, user, server, name, session_id, stop, say)
+            await stop
+        finally:
+            stop.cancel()
         session = await _settled(ledger, session_id)
     except NotebooksError as error:
         ended = Ended(name, False, f"{name}: {error.sentence()}")
@@ -67,11 +72,20 @@ async def _stop_one(hub: HubApi, ledger: Ledger, user: str, server: str, say: Sa
 
 
 async def _follow(
-    hub: HubApi, ledger: Ledger, user: str, server: str, name: str, session_id: str, say: Say
+    hub: HubApi,
+    ledger: Ledger,
+    user: str,
+    server: str,
+    name: str,
+    session_id: str,
+    stop: asyncio.Task[bool],
+    say: Say,
 ) -> None:
-    """Returns once the Hub has forgotten the server; says how far it is on the way."""
+    """Returns once the Hub has forgotten the server, or refused to stop it; says how far it is on the way."""
     shown = ""
     while await _runs(hub, user, server):
+        if stop.done() and stop.exception() is not None:
+            return
         now_at = step(await ledger.run(_session, session_id))
         if now_at != shown:
             say(f"{name}: {now_at}…")
@@ -97,13 +111,13 @@ async def _settled(ledger: Ledger, session_id: str) -> Session | None:
 
 
 def step(session: Session | None) -> str:
-    """Where a stop is: ``stopping``, ``saving``, ``saving 40 %``."""
+    """Where a stop is: ``stopping``, ``saving``, ``saving 40 %``, ``ending``."""
+    if session is not None and session.phase == "ended":
+        return "ending"
     if session is None or session.phase != "saving":
         return "stopping"
-    if not session.total_bytes:
-        return "saving"
-    percent = min(100, session.done_bytes * 100 // session.total_bytes)
-    return f"saving {percent // STEP_PERCENT * STEP_PERCENT} %"
+    tens = min(100, session.done_bytes * 100 // (session.total_bytes or 1)) // STEP_PERCENT
+    return f"saving {tens * STEP_PERCENT} %" if tens else "saving"
 
 
 def outcome(name: str, session: Session | None, seconds: float) -> Ended:

@@ -24,6 +24,10 @@ from .where import STATE_VARIABLE, default_state
 
 UNSAVED_EXIT = StorageAway.exit_code
 INTERRUPTED_EXIT = 130
+LEFT_RUNNING = (
+    "Notebooks are left running; those that were being saved keep their files. "
+    "The next `jupyterhub-notebooks up` takes them over again."
+)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -163,7 +167,7 @@ async def _leave(plan: Plan, configured: Configured, asked: _Asked) -> int:
     try:
         await asyncio.wait({stops, hurry}, return_when=asyncio.FIRST_COMPLETED)
         if not stops.done():
-            say("Notebooks are left running. The next `jupyterhub-notebooks up` takes them over again.")
+            say(LEFT_RUNNING)
             return INTERRUPTED_EXIT
         return 0 if stopping.all_saved(stops.result()) else UNSAVED_EXIT
     except NotebooksError as error:

@@ -23,7 +23,9 @@ def session(**values):
         (None, "stopping"),
         (session(phase="running"), "stopping"),
         (session(phase="saving"), "saving"),
+        (session(phase="saving", done_bytes=4, total_bytes=100), "saving"),
         (session(phase="saving", done_bytes=41, total_bytes=100), "saving 40 %"),
+        (session(phase="ended", done_bytes=41, total_bytes=100), "ending"),
         (session(phase="saving", done_bytes=130, total_bytes=100), "saving 100 %"),
     ],
 )
