@@ -112,8 +112,8 @@ def save(
         _refuse_unfinished(volume)
         was = volume.base
         base = volume.settle(snapshots)
-        if base != was and base is not None and base >= number:
-            number, parent = base + 1, base
+        if base != was and base is not None:  # the commit before this one had arrived after all
+            number, parent = max(number, base + 1), base
         if kind == "save" and (parent or None) != (base or None):
             raise Refusal(
                 "This volume's files do not come from the snapshot that a save would follow",
@@ -224,11 +224,11 @@ class _Save:
         number = self.volume.base
         if not number or number not in self.snapshots.numbers():
             return None, None
-        last = lastseen.load(self.volume, self.workspace_id)
-        if last is not None and last.number == number:
-            return last, last.entries
         try:
-            head = parse_snapshot(self.snapshots.get(number), number=number)
+            head = parse_snapshot(self.snapshots.get(number), number=number, workspace=self.workspace_id)
+            last = lastseen.load(self.volume, self.workspace_id)
+            if last is not None and last.number == number:
+                return last, last.entries
             return None, list(read(head.root, fetcher(self.blocks, self.cancelled)))
         except (Damaged, NotFound):
             return None, None
