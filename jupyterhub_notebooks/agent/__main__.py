@@ -21,6 +21,9 @@ def main() -> int:
     except NotebooksError as error:
         print(error.sentence(), file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}. The notebook needs this path", file=sys.stderr)
+        return 1
     signal.signal(signal.SIGTERM, lambda *_: agent.ask_to_end("stopped", ""))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return agent.run()

@@ -90,7 +90,7 @@ def begin(context: Context) -> None:
 
 def _keep(context: Context, kind: str) -> None:
     """Saves what only this volume has, before anything of it is replaced."""
-    from .saving import Saver
+    from .saving import Saver, count
 
     context.standing.enter("saving")
     context.volume.remember(lease=context.lease.number)
@@ -98,8 +98,12 @@ def _keep(context: Context, kind: str) -> None:
     known = kind == "recovery" and context.volume.base is not None and context.volume.situation() == "kept"
     if known and not saver.look():
         return
-    number = saver.save(kind=kind)
-    _check(context)
+    try:
+        number = saver.save(kind=kind)
+    except NotebooksError as error:
+        count(context, saver, error.sentence())
+        _check(context)
+        raise
     if number is not None and kind == "recovery":
         context.standing.tell(
             warnings=(

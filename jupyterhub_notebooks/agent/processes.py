@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +29,8 @@ def adopt_orphans() -> None:
 
 def reap_orphans(but: Iterable[int]) -> None:
     """Takes the exit status of adopted processes; ``but``: those whose parent code waits for them itself."""
+    if not sys.platform.startswith("linux"):
+        return
     mine = set(but)
     while True:
         try:
@@ -100,7 +101,7 @@ def mapped_writable(session: str, files: Path) -> frozenset[tuple[int, int]]:
     """Files below ``files`` that a process of the session has mapped writable and shared: device and inode of each."""
     if not sys.platform.startswith("linux"):
         return frozenset()
-    root = str(files) + "/"
+    root = os.path.realpath(files) + "/"
     found: set[tuple[int, int]] = set()
     for process in of_session(session):
         try:
@@ -138,13 +139,3 @@ def out_of_memory_count() -> int:
         except (OSError, ValueError):
             continue
     return 0
-
-
-def wait_until(done: Callable[[], bool], seconds: float, step_seconds: float = 0.05) -> bool:
-    """Whether done came true within seconds."""
-    end = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() >= end:
-            return False
-        time.sleep(step_seconds)
-    return True

@@ -134,7 +134,7 @@ class Agent:
         """The first answer with a lease. Raises OpenElsewhere, ServiceAway, SessionClosed, TooOld, Interrupted."""
         hello = begin.hello_of(self.volume, __version__, python)
         began = time.monotonic()
-        said = ""
+        said = waiting = ""
         for wait in delays(0.2, 5.0):
             asked_at = time.monotonic()
             try:
@@ -149,16 +149,18 @@ class Agent:
                 continue
             if answer.lease is not None:
                 self.lease.renewed(answer.lease, asked_at)
+                self.standing.take_back(waiting)
                 return answer
             if time.monotonic() - began > HELD_SECONDS:
                 raise begin.refused(answer)
             said = self._say_once(said, f"This notebook waits for its files: {answer.held_by}")
-            self._wait_held(answer.held_by)
+            waiting = waiting or f"Waiting: {answer.held_by.split(';')[0]}"
+            self._tell_waiting(waiting)
             self._pause(wait)
         raise AssertionError("delays never ends")
 
-    def _wait_held(self, held_by: str) -> None:
-        self.standing.tell(warnings=(f"Waiting: {held_by.split(';')[0]}",))
+    def _tell_waiting(self, sentence: str) -> None:
+        self.standing.tell(warnings=(sentence,))
         try:
             self.heart.beat()
         except NotebooksError as error:
@@ -308,8 +310,8 @@ class Agent:
             saved.number,
             cause,
             detail or (saved.error or ""),
-            saved.pending_files if status == EXIT_NOT_SAVED else 0,
-            saved.pending_bytes if status == EXIT_NOT_SAVED else 0,
+            saved.pending_files,
+            saved.pending_bytes,
         )
         self.heart.stop()
         end_at = time.monotonic() + RELEASE_SECONDS

@@ -58,6 +58,12 @@ class Saver:
 
         Raises LeaseLost, StorageAway, Cancelled and what else the engine says.
         """
+        volume = self._context.volume
+        if kind == "save" and volume.base and volume.situation() == "empty":
+            self._context.log.say(
+                "The workspace is empty, as no work leaves it: nothing was saved over its last snapshot"
+            )
+            return None
         try:
             return self._once(kind, always_read)
         except LeaseLost:
@@ -92,7 +98,7 @@ class Saver:
             context.standing.was_saved(context.volume.base or 0, context.standing.saved.at)
             return None
         self._next = report.number + 1
-        context.standing.was_saved(report.number, to_text(datetime.now(UTC)))
+        context.standing.was_saved(report.number, to_text(datetime.now(UTC)), report.size_bytes)
         for path, why in report.skipped[:20]:
             context.log.say(f"Not saved: {path}: {why}")
         return report.number
@@ -200,7 +206,7 @@ def last(context: Context, always_read: Files, seconds: float, given_up: Callabl
         except Exception as error:
             why = words(context, error)
             unexpected += not isinstance(error, NotebooksError)
-            _count(context, saver, why)
+            count(context, saver, why)
             if (
                 isinstance(error, LeaseLost | SessionClosed)
                 or unexpected > 3
@@ -211,7 +217,8 @@ def last(context: Context, always_read: Files, seconds: float, given_up: Callabl
     raise AssertionError("delays never ends")
 
 
-def _count(context: Context, saver: Saver, why: str) -> None:
+def count(context: Context, saver: Saver, why: str) -> None:
+    """Says how much is pending, and why it is not saved."""
     try:
         pending = saver.look()
         files, size = (max(1, pending.pending_files), pending.pending_bytes) if pending else (1, 0)

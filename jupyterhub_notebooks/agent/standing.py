@@ -27,6 +27,7 @@ class Standing:
         self._made_anew: tuple[str, ...] = ()
         self._warnings: tuple[str, ...] = ()
         self._done: tuple[str, ...] = ()
+        self._size_bytes: int | None = None
 
     @property
     def phase(self) -> str:
@@ -60,10 +61,11 @@ class Standing:
     def ended(self) -> Ended | None:
         return self._ended
 
-    def was_saved(self, number: int, at: str | None) -> None:
+    def was_saved(self, number: int, at: str | None, size_bytes: int | None = None) -> None:
         """Snapshot number holds everything; nothing is pending and nothing is wrong."""
         with self._lock:
             self._saved = Saved(number, at)
+            self._size_bytes = size_bytes if size_bytes is not None else self._size_bytes
         self.wake.set()
 
     def known(self, number: int) -> None:
@@ -88,6 +90,12 @@ class Standing:
             news = before != (self._made_anew, self._warnings)
         if news:
             self.wake.set()
+
+    def take_back(self, warning: str) -> None:
+        """It is over."""
+        with self._lock:
+            self._warnings = tuple(one for one in self._warnings if one != warning)
+        self.wake.set()
 
     def lease_lost(self) -> None:
         """Said once however often it is found out."""
@@ -122,4 +130,5 @@ class Standing:
                 made_anew=self._made_anew,
                 warnings=self._warnings,
                 done_orders=self._done,
+                size_bytes=self._size_bytes,
             )

@@ -27,6 +27,7 @@ class Gate:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = 65536  # head and body in one packet
 
             def do_GET(self) -> None:
                 gate._pass(self)

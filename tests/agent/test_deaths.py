@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
 from jupyterhub_notebooks.ledger import sessions
 
@@ -95,6 +97,7 @@ def test_a_restore_that_was_killed_is_finished_by_the_next_start_and_never_saved
     with gate.holding("GET", "/blocks/", (behind.state / "restoring").exists):
         agent = behind.start().phase("restoring")
         until(gate.held.is_set, "a block is asked for while the mark is there")
+        until(lambda: agent.row().total_bytes > 30_000_000, "the progress says how many MB there are")
         agent.die()
     assert (behind.state / "restoring").exists()
     again = behind.start().phase("running")
@@ -119,6 +122,19 @@ def test_a_stop_during_the_restore_leaves_the_mark_and_commits_nothing(behind: N
     again = behind.start().phase("running")
     assert (behind.files / "work.bin").read_bytes() == content
     again.stop()
+
+
+def test_a_volume_that_vanished_under_the_server_is_not_saved_as_emptiness(notebook: Notebook) -> None:
+    import shutil
+
+    content = _saved_once(notebook)
+    agent = notebook.start().phase("running")
+    shutil.rmtree(notebook.files)
+    notebook.files.mkdir()
+    assert agent.stop() == 0, agent.said()
+    assert [one.number for one in agent.snapshots()] == [1]
+    notebook.start().phase("running")
+    assert (notebook.files / "work.bin").read_bytes() == content
 
 
 def test_a_restore_that_cannot_work_says_why_and_saves_nothing(behind: Notebook, gate: Gate) -> None:
@@ -224,6 +240,7 @@ def test_a_start_waits_for_a_lease_that_runs_out(notebook: Notebook) -> None:
     _hold_lease(notebook, seconds=4)
     agent = notebook.start().phase("running")
     assert "This notebook waits for its files" in agent.said()
+    assert not agent.row().warnings
 
 
 def _hold_lease(notebook: Notebook, seconds: float) -> None:
@@ -264,3 +281,25 @@ def test_a_lease_that_was_taken_over_stops_commits_and_keeps_the_files(notebook:
     assert agent.stop() == 75, agent.said()
     assert len(agent.snapshots()) == 1
     assert agent.row().pending_files >= 1
+
+
+def test_a_notebook_that_stays_open_elsewhere_is_refused_in_words(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jupyterhub_notebooks.agent import run
+    from jupyterhub_notebooks.agent.options import Options
+
+    _saved_once(notebook)
+    _hold_lease(notebook, seconds=600)
+    monkeypatch.setattr(run, "HELD_SECONDS", 0.5)
+    session = notebook.service.new_session(notebook.user, notebook.name)
+    place = notebook.place / "run"
+    options = Options(
+        *(notebook.files, notebook.state, place, place / "log", ("sleep", "1")),
+        *(session.id, session.token, notebook.service.url),
+    )
+    assert run.Agent(options, {}, 0.0).run() == 5
+    row = sessions.get(notebook.service.ledger, session.id)
+    assert row.cause == "open_elsewhere"
+    assert "Only one session may write a workspace" in (row.detail or "")
+    assert row.closed_at is not None
