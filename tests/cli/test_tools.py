@@ -37,7 +37,6 @@ def test_the_proxy_is_installed_once_and_runs():
     assert said == []
     told = subprocess.run([found.node, found.proxy, "--version"], capture_output=True, text=True)
     assert told.stdout.strip() == "5.3.0"
-    assert found.htmx.read_text().startswith("var htmx=")
 
 
 def test_the_lock_file_names_no_registry():
@@ -87,7 +86,7 @@ def test_an_npm_that_cannot_download_is_told_by_its_own_reason_and_leaves_nothin
 
 def test_an_interrupted_installation_is_begun_again(tmp_path, alone):
     program(tmp_path / "bin", "node", "echo v22.1.0")
-    install = f"mkdir -p {tools.PROXY.parent} {tools.HTMX.parent}; : > {tools.PROXY}; : > {tools.HTMX}"
+    install = f"mkdir -p {tools.PROXY.parent}; : > {tools.PROXY}"
     program(tmp_path / "bin", "npm", f"PATH=/usr/bin:/bin; {install}")
     place = tools.folder(alone)
     place.mkdir(parents=True)
