@@ -321,7 +321,8 @@ def _closed(session: SessionRow, workspace: WorkspaceRow | None, facts: Facts) -
             _safe(facts),
             cause=session.cause or "",
         )
-    saved: Sentence = (" and saved.",) if facts.saved_at is not None and session.ready_at else (".",)
+    said = "; everything is saved." if cause.by_somebody and facts.actor else " and saved."
+    saved: Sentence = (said,) if facts.saved_at is not None and session.ready_at else (".",)
     sentence = (*_why(cause, session, facts), " at ", Moment(ended), *saved)
     return State(STOPPED, "", BADGES[STOPPED], sentence, detail, _safe(facts), cause=session.cause or "")
 

@@ -184,7 +184,7 @@ def test_one_that_ended_and_is_not_heard_of_is_told_as_not_saved_with_what_is_ke
 def test_a_wanted_end_is_stopped_and_says_why_and_when() -> None:
     assert (
         words(closed("stopped"), actor="You", saved_at=ago(minutes=10))[3]
-        == "You stopped it at 14:20 and saved."
+        == "You stopped it at 14:20; everything is saved."
     )
     assert words(closed("idle"), saved_at=ago(minutes=10)) == (
         "STOPPED",

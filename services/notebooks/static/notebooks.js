@@ -90,8 +90,9 @@
         headers: { Accept: "application/json" },
         body: new URLSearchParams(new FormData(form)),
       });
-      if (document.activeElement === button) button.blur();
+      if (row?.contains(document.activeElement)) document.activeElement.blur();
       await freshRows();
+      turnIn(1000);
     } catch (refused) {
       freed(button);
       rowSays(row, refused instanceof Refused ? says(refused.error) : "The Hub does not answer. Try again in a moment.");
@@ -156,7 +157,6 @@
   }
 
   async function turn() {
-    clearTimeout(freshTimer);
     if (!document.hidden) {
       try {
         await freshRows();
@@ -165,7 +165,12 @@
         updated(login ? "Log in again: reload this page" : undefined);
       }
     }
-    freshTimer = setTimeout(turn, one("[data-nb-moves]", list) ? 5000 : 30000);
+    turnIn(one("[data-nb-moves]", list) ? 5000 : 30000);
+  }
+
+  function turnIn(milliseconds) {
+    clearTimeout(freshTimer);
+    freshTimer = setTimeout(turn, milliseconds);
   }
 
   function filterRows() {
@@ -182,7 +187,7 @@
   }
 
   if (list) {
-    freshTimer = setTimeout(turn, one("[data-nb-moves]", list) ? 5000 : 30000);
+    turnIn(one("[data-nb-moves]", list) ? 5000 : 30000);
     setInterval(() => updated(), 5000);
     document.addEventListener("visibilitychange", () => !document.hidden && Date.now() - freshAt > 5000 && turn());
     one("[data-nb-list-filter] [data-nb-find]")?.addEventListener("input", (event) => {
