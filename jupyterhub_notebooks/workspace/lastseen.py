@@ -29,18 +29,24 @@ UNSETTLED: Stamp = (0, 0)
 
 
 class LastSeen(NamedTuple):
-    """number: the snapshot whose listing entries is. tick_ns: the file system's time when it was looked at."""
+    """number: the snapshot whose listing entries is. tick_ns: the file system's time when it was looked at.
+    leaves: the plaintexts of the pages of exactly these entries."""
 
     workspace: str
     number: int
     tick_ns: int
     entries: Sequence[Entry]
     stamps: Mapping[bytes, Stamp]
+    leaves: Sequence[bytes]
 
 
-def write(volume: Volume, seen: LastSeen, listing: Listing) -> None:
-    """Keeps it; listing are the pages of exactly seen.entries. Not synced: a torn one is recognized."""
-    leaves = [page for page in listing.pages if page.ref.level == 0]
+def leaves_of(listing: Listing) -> list[bytes]:
+    """The plaintexts of a listing's leaves."""
+    return [page.plain for page in listing.pages if page.ref.level == 0]
+
+
+def write(volume: Volume, seen: LastSeen) -> None:
+    """Keeps it. Not synced: a torn one is recognized."""
     stamps = [seen.stamps.get(entry.path, UNSETTLED) for entry in seen.entries]
     fields = [
         _MAGIC,
@@ -48,7 +54,7 @@ def write(volume: Volume, seen: LastSeen, listing: Listing) -> None:
         seen.workspace,
         seen.number,
         seen.tick_ns,
-        [page.plain for page in leaves],
+        list(seen.leaves),
         [inode for inode, _ in stamps],
         [ctime for _, ctime in stamps],
     ]
@@ -79,4 +85,4 @@ def load(volume: Volume, workspace: str | None = None) -> LastSeen | None:
         }
     except (zstandard.ZstdError, ValueError, TypeError, Damaged):
         return None
-    return LastSeen(owner, number, tick_ns, entries, stamps)
+    return LastSeen(owner, number, tick_ns, entries, stamps, leaves)

@@ -17,7 +17,7 @@ from ..contract import Progress
 from ..errors import NoSpace, NotebooksError
 from ..units import show_size
 from . import fetching, ignore, lastseen, pages, scanning
-from .entries import DIRECTORY, FILE, Entry, links_of, order, shown
+from .entries import DIRECTORY, FILE, Entry, links_of, shown
 from .filling import Filling
 from .lastseen import LastSeen, Stamp
 from .placing import Places
@@ -152,8 +152,8 @@ def _remember(volume: Volume, head: SnapshotHead, entries: list[Entry], never_sa
         item = looks.get(entry.path)
         if item is not None and (item.size, item.mtime_ns) == (entry.size, entry.mtime_ns):
             stamps[entry.path] = (item.inode, item.ctime_ns)
-    seen = LastSeen(head.workspace, head.number, tick_ns, entries, stamps)
-    lastseen.write(volume, seen, pages.build(sorted(entries, key=lambda entry: order(entry.path))))
+    leaves = lastseen.leaves_of(pages.build(entries))
+    lastseen.write(volume, LastSeen(head.workspace, head.number, tick_ns, entries, stamps, leaves))
     volume.remember(base=head.number)
 
 

@@ -17,6 +17,7 @@ from datetime import datetime
 from ..contract import Progress
 from ..errors import BadInput, Damaged, NotFound, Refusal
 from . import ignore, lastseen, scanning
+from .blocks import hash_of
 from .comparing import (
     FILE_BYTES,
     Plan,
@@ -195,7 +196,8 @@ class _Save:
         self.skipped += seen.skipped
         found = _sorted(seen.found)
         todo = self._trusted(plan(found, last, self.always_read() if self.always_read else frozenset()))
-        storing = self._store(todo, base or ())
+        leaves = last.leaves if last else lastseen.leaves_of(build(base or ()))
+        storing = self._store(todo, base or (), leaves)
         self._others(found)
         self._keep_unreadable(seen.blind, before)
         self._links(todo, {item.path: item for item in found})
@@ -204,12 +206,13 @@ class _Save:
         files = sum(entry.kind == FILE for entry in after)
         unchanged = base is not None and nothing_differs(base, after)
         if unchanged and base is not None:
-            listing, after, number = build(base), list(base), 0
+            after, number = list(base), 0
         else:
             listing = build(after)
+            leaves = lastseen.leaves_of(listing)
             self._commit(storing, listing, number, parent, kind, now, created_by, (size, files, len(after)))
         at = number or (self.volume.base or 0)
-        lastseen.write(self.volume, LastSeen(self.workspace_id, at, tick_ns, after, self.stamps), listing)
+        lastseen.write(self.volume, LastSeen(self.workspace_id, at, tick_ns, after, self.stamps, leaves))
         if number:
             self.volume.remember(base=number)
         changed = sum(item.path not in todo.recheck for item in todo.read)
@@ -250,15 +253,15 @@ class _Save:
         files = _sorted([*todo.read, *more])
         return todo._replace(kept=kept, read=files, recheck=todo.recheck | {item.path for item in more})
 
-    def _store(self, todo: Plan, base: Sequence[Entry]) -> Storing:
-        """Reads what is to be read, and stores it."""
+    def _store(self, todo: Plan, base: Sequence[Entry], leaves: Sequence[bytes]) -> Storing:
+        """Reads what is to be read, and stores it; leaves are the pages of base."""
         contents: dict[bytes, tuple[Piece, ...]] = {}
         known: set[bytes] = set()
         for entry in base:
             if entry.pieces and not any(piece.block in self.distrust for piece in entry.pieces):
                 contents[entry.content] = entry.pieces
                 known.update(piece.block for piece in entry.pieces)
-        known.update(page.ref.name for page in build(base).pages if page.ref.name not in self.distrust)
+        known.update({hash_of(leaf) for leaf in leaves} - set(self.distrust))
         storing = Storing(self.blocks, known, contents)
         for item, entry in todo.kept:
             self._take(item, entry._replace(hard_link_to=b""))
