@@ -7,15 +7,12 @@ snapshot that it does not come from, and never removes files in a directory that
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import signal
 import socket
 import sys
-import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,31 +20,26 @@ import click
 
 from .. import __version__
 from ..clock import SYSTEM_CLOCK, to_text
-from ..contract import Progress
 from ..errors import BadInput, Damaged, NotFound, Refusal
 from ..names import new_id
 from ..settings import NEVER_SAVED
-from ..units import count, show_duration, show_progress, show_size
+from ..units import count, show_size
 from ..workspace import (
     ROOT_KEY,
-    CheckReport,
-    Entry,
-    SaveReport,
     SnapshotHead,
     Volume,
     WorkspaceStore,
     changes,
     check,
-    listing,
     open_store,
     parse_snapshot,
     restore,
     save,
 )
-from ..workspace.entries import DIRECTORY, shown
+from .progress_bar import Bar
+from .workspace_words import head_json, list_files, print_check, print_json, saved, say_skipped, seconds
 
 _CREATED_BY = f"jupyterhub-notebooks {__version__}"
-_SKIPPED_SHOWN = 10
 _Command = Callable[..., Any]
 
 
@@ -137,7 +129,7 @@ def save_command(
     with _leased(space, volume, break_lease):
         head = _head(space)
         follows = _follow(volume, space, head, onto_head)
-        with _Bar("Saving", as_json) as bar:
+        with Bar("Saving", as_json) as bar:
             report = save(
                 volume,
                 space,
@@ -152,11 +144,11 @@ def save_command(
                 now=SYSTEM_CLOCK.now(),
                 created_by=_CREATED_BY,
             )
-    _say_skipped(report.skipped)
+    say_skipped(report.skipped)
     if as_json:
-        _print_json(asdict(report))
+        print_json(asdict(report))
     else:
-        print(_saved(report, volume, head))
+        print(saved(report, volume, head))
 
 
 @workspace.command("restore")
@@ -192,7 +184,7 @@ def restore_command(
             label="not_empty",
         )
     chosen = number or _needed(_head(space), store).number
-    with _Bar("Restoring", as_json) as bar:
+    with Bar("Restoring", as_json) as bar:
         report = restore(
             volume,
             space,
@@ -202,14 +194,14 @@ def restore_command(
             progress=bar.show,
             cancelled=bar.cancelled,
         )
-    _say_skipped(report.skipped)
+    say_skipped(report.skipped)
     if as_json:
-        _print_json(asdict(report))
+        print_json(asdict(report))
         return
     kept = f", {count(report.kept_files, 'file')} were right already" if report.kept_files else ""
     print(
         f"Restored snapshot {report.number} into {directory}: {count(report.files, 'file')}, "
-        f"{show_size(report.size_bytes)}{kept}, in {_seconds(report.seconds)}."
+        f"{show_size(report.size_bytes)}{kept}, in {seconds(report.seconds)}."
     )
 
 
@@ -232,14 +224,14 @@ def list_command(
     space = _opened(store, store_options, create=False)
     _there(space, store)
     if number is not None:
-        _list_files(space, number, as_json)
+        list_files(space, number, as_json)
         return
     base = _volume(directory, store, state).base if directory else None
     heads, damaged = _heads(space)
     for problem in damaged:
         print(problem, file=sys.stderr)
     if as_json:
-        _print_json([_head_json(head, head.number == base) for head in heads])
+        print_json([head_json(head, head.number == base) for head in heads])
         return
     for head in heads:
         mark = "  (DIR comes from here)" if head.number == base else ""
@@ -271,7 +263,7 @@ def check_command(
     """
     space = _opened(store, store_options, create=False)
     _there(space, store)
-    with _Bar("Checking", as_json) as bar:
+    with Bar("Checking", as_json) as bar:
         report = check(
             space,
             space,
@@ -283,9 +275,9 @@ def check_command(
         )
     unsaved = changes(_volume(directory, store, state), never_saved=NEVER_SAVED) if directory else None
     if as_json:
-        _print_json({**asdict(report), "unsaved": asdict(unsaved) if unsaved else None})
+        print_json({**asdict(report), "unsaved": asdict(unsaved) if unsaved else None})
     else:
-        _print_check(report)
+        print_check(report)
         if unsaved and not unsaved.pending_files:
             print(f"Every file in {directory} is saved.")
         elif unsaved:
@@ -392,145 +384,3 @@ def _leased(space: WorkspaceStore, volume: Volume, break_lease: bool) -> Iterato
         yield
     finally:
         space.release_lease(SYSTEM_CLOCK.now())
-
-
-def _saved(report: SaveReport, volume: Volume, head: SnapshotHead | None) -> str:
-    whole = f"{count(report.files, 'file')}, {show_size(report.size_bytes)}"
-    if not report.number:
-        newer = f" Snapshot {head.number} is newer." if head and head.number != volume.base else ""
-        return f"Nothing changed since snapshot {volume.base}: {whole}.{newer}"
-    if report.kind == "recovery":
-        return (
-            f"Saved as recovery snapshot {report.number} beside {head.number if head else 0}, because "
-            f"{volume.files} does not come from that one: {whole}. To make it the newest state, run the command "
-            "again with --onto-head; to go back to the other, restore it."
-        )
-    return (
-        f"Saved snapshot {report.number}: {count(report.changed_files, 'changed file')}, "
-        f"{show_size(report.stored_bytes)} stored; {whole} in all, in {_seconds(report.seconds)}."
-    )
-
-
-def _say_skipped(skipped: tuple[tuple[str, str], ...]) -> None:
-    for path, why in skipped[:_SKIPPED_SHOWN]:
-        print(f"{path}: {why}.", file=sys.stderr)
-    if len(skipped) > _SKIPPED_SHOWN:
-        print(f"{len(skipped) - _SKIPPED_SHOWN} more were left out; --json lists all.", file=sys.stderr)
-
-
-def _list_files(space: WorkspaceStore, number: int, as_json: bool) -> None:
-    if number not in space.numbers():
-        raise NotFound(
-            f"There is no snapshot {number}", next=["Run the command without --snapshot to see all"]
-        )
-    for entry in listing(space, space, number):
-        print(json.dumps(_entry_json(entry)) if as_json else _entry_line(entry))
-
-
-def _entry_line(entry: Entry) -> str:
-    path = shown(entry.path) + ("/" if entry.kind == DIRECTORY else "")
-    target = f" -> {shown(entry.target)}" if entry.target else ""
-    return f"{entry.mode:04o}  {show_size(entry.size):>8}  {_time(entry.mtime_ns)}  {path}{target}"
-
-
-def _time(mtime_ns: int) -> str:
-    from datetime import UTC, datetime
-
-    try:
-        return to_text(datetime.fromtimestamp(mtime_ns // 10**9, UTC))
-    except (ValueError, OverflowError, OSError):
-        return f"{mtime_ns // 10**9:>20}"
-
-
-def _entry_json(entry: Entry) -> dict[str, Any]:
-    """One line of JSON for each entry; a path that is no UTF-8 has its odd bytes escaped."""
-    return {
-        "path": shown(entry.path),
-        "kind": entry.kind,
-        "mode": f"{entry.mode:04o}",
-        "mtime_ns": entry.mtime_ns,
-        "size_bytes": entry.size,
-        "content": entry.content.hex(),
-        "target": shown(entry.target),
-    }
-
-
-def _head_json(head: SnapshotHead, is_base: bool) -> dict[str, Any]:
-    return {
-        "number": head.number,
-        "kind": head.kind,
-        "parent": head.parent,
-        "at": to_text(head.at),
-        "size_bytes": head.size_bytes,
-        "files": head.files,
-        "stored_bytes": head.stored_bytes,
-        "created_by": head.created_by,
-        "is_base": is_base,
-    }
-
-
-def _print_check(report: CheckReport) -> None:
-    for problem in report.errors:
-        print(f"{problem.what}. {problem.cost}.")
-    for problem in report.hints:
-        print(f"Hint: {problem.what}. {problem.cost}.")
-    how = "all data read" if report.read_data else "data not read, see --read-data"
-    sound = "sound" if not report.errors else f"{count(len(report.errors), 'error')}"
-    print(
-        f"{count(report.snapshots, 'snapshot')}, {count(report.blocks, 'block')}, "
-        f"{show_size(report.stored_bytes)} stored ({how}): {sound}."
-    )
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2))
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f}\u00a0s" if seconds < 10 else show_duration(seconds)
-
-
-@dataclass
-class _Bar:
-    """A progress bar on standard error where that is a terminal; a first Ctrl-C or SIGTERM ends the work in order."""
-
-    title: str
-    as_json: bool
-    stopped: bool = False
-
-    def __enter__(self) -> _Bar:
-        self._before = {
-            number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        self._bar: Any = None
-        if sys.stderr.isatty() and not self.as_json:
-            from rich.console import Console
-            from rich.progress import BarColumn, TextColumn
-            from rich.progress import Progress as Bars
-
-            columns = (TextColumn(self.title), BarColumn(), TextColumn("{task.fields[about]}"))
-            self._bar = Bars(*columns, console=Console(stderr=True), transient=True)
-            self._bar.start()
-            self._task = self._bar.add_task(self.title, total=None, about="")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def show(self, done: Progress) -> None:
-        if self._bar is not None:
-            about = show_progress(done.done_bytes, done.total_bytes)
-            if done.total_files:
-                about += f", {done.done_files:,} of {count(done.total_files, 'file')}"
-            self._bar.update(self._task, total=done.total_bytes or 1, completed=done.done_bytes, about=about)
-
-    def cancelled(self) -> bool:
-        return self.stopped
-
-    def _stop(self, number: int, frame: types.FrameType | None) -> None:
-        if self.stopped:
-            raise KeyboardInterrupt
-        self.stopped = True

@@ -1,0 +1,58 @@
+"""A progress bar for work that says how far it is, and an orderly end on Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import types
+from dataclasses import dataclass
+from typing import Any
+
+from ..contract import Progress
+from ..units import count, show_progress
+
+
+@dataclass
+class Bar:
+    """A progress bar on standard error where that is a terminal; a first Ctrl-C or SIGTERM ends the work in order."""
+
+    title: str
+    as_json: bool
+    stopped: bool = False
+
+    def __enter__(self) -> Bar:
+        self._before = {
+            number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        self._bar: Any = None
+        if sys.stderr.isatty() and not self.as_json:
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn
+            from rich.progress import Progress as Bars
+
+            columns = (TextColumn(self.title), BarColumn(), TextColumn("{task.fields[about]}"))
+            self._bar = Bars(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(self.title, total=None, about="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def show(self, done: Progress) -> None:
+        if self._bar is not None:
+            about = show_progress(done.done_bytes, done.total_bytes)
+            if done.total_files:
+                about += f", {done.done_files:,} of {count(done.total_files, 'file')}"
+            self._bar.update(self._task, total=done.total_bytes or 1, completed=done.done_bytes, about=about)
+
+    def cancelled(self) -> bool:
+        return self.stopped
+
+    def _stop(self, number: int, frame: types.FrameType | None) -> None:
+        if self.stopped:
+            raise KeyboardInterrupt
+        self.stopped = True

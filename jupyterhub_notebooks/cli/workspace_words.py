@@ -1,0 +1,110 @@
+"""What the workspace commands say, to people and as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from ..clock import to_text
+from ..errors import NotFound
+from ..units import count, show_duration, show_size
+from ..workspace import CheckReport, Entry, SaveReport, SnapshotHead, Volume, WorkspaceStore, listing
+from ..workspace.entries import DIRECTORY, shown
+
+_SKIPPED_SHOWN = 10
+
+
+def saved(report: SaveReport, volume: Volume, head: SnapshotHead | None) -> str:
+    whole = f"{count(report.files, 'file')}, {show_size(report.size_bytes)}"
+    if not report.number:
+        newer = f" Snapshot {head.number} is newer." if head and head.number != volume.base else ""
+        return f"Nothing changed since snapshot {volume.base}: {whole}.{newer}"
+    if report.kind == "recovery":
+        return (
+            f"Saved as recovery snapshot {report.number} beside {head.number if head else 0}, because "
+            f"{volume.files} does not come from that one: {whole}. To make it the newest state, run the command "
+            "again with --onto-head; to go back to the other, restore it."
+        )
+    return (
+        f"Saved snapshot {report.number}: {count(report.changed_files, 'changed file')}, "
+        f"{show_size(report.stored_bytes)} stored; {whole} in all, in {seconds(report.seconds)}."
+    )
+
+
+def say_skipped(skipped: tuple[tuple[str, str], ...]) -> None:
+    for path, why in skipped[:_SKIPPED_SHOWN]:
+        print(f"{path}: {why}.", file=sys.stderr)
+    if len(skipped) > _SKIPPED_SHOWN:
+        print(f"{len(skipped) - _SKIPPED_SHOWN} more were left out; --json lists all.", file=sys.stderr)
+
+
+def list_files(space: WorkspaceStore, number: int, as_json: bool) -> None:
+    if number not in space.numbers():
+        raise NotFound(
+            f"There is no snapshot {number}", next=["Run the command without --snapshot to see all"]
+        )
+    for entry in listing(space, space, number):
+        print(json.dumps(_entry_json(entry)) if as_json else _entry_line(entry))
+
+
+def _entry_line(entry: Entry) -> str:
+    path = shown(entry.path) + ("/" if entry.kind == DIRECTORY else "")
+    target = f" -> {shown(entry.target)}" if entry.target else ""
+    return f"{entry.mode:04o}  {show_size(entry.size):>8}  {_time(entry.mtime_ns)}  {path}{target}"
+
+
+def _time(mtime_ns: int) -> str:
+    try:
+        return to_text(datetime.fromtimestamp(mtime_ns // 10**9, UTC))
+    except (ValueError, OverflowError, OSError):
+        return f"{mtime_ns // 10**9:>20}"
+
+
+def _entry_json(entry: Entry) -> dict[str, Any]:
+    """One line of JSON for each entry; a path that is no UTF-8 has its odd bytes escaped."""
+    return {
+        "path": shown(entry.path),
+        "kind": entry.kind,
+        "mode": f"{entry.mode:04o}",
+        "mtime_ns": entry.mtime_ns,
+        "size_bytes": entry.size,
+        "content": entry.content.hex(),
+        "target": shown(entry.target),
+    }
+
+
+def head_json(head: SnapshotHead, is_base: bool) -> dict[str, Any]:
+    return {
+        "number": head.number,
+        "kind": head.kind,
+        "parent": head.parent,
+        "at": to_text(head.at),
+        "size_bytes": head.size_bytes,
+        "files": head.files,
+        "stored_bytes": head.stored_bytes,
+        "created_by": head.created_by,
+        "is_base": is_base,
+    }
+
+
+def print_check(report: CheckReport) -> None:
+    for problem in report.errors:
+        print(f"{problem.what}. {problem.cost}.")
+    for problem in report.hints:
+        print(f"Hint: {problem.what}. {problem.cost}.")
+    how = "all data read" if report.read_data else "data not read, see --read-data"
+    sound = "sound" if not report.errors else f"{count(len(report.errors), 'error')}"
+    print(
+        f"{count(report.snapshots, 'snapshot')}, {count(report.blocks, 'block')}, "
+        f"{show_size(report.stored_bytes)} stored ({how}): {sound}."
+    )
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2))
+
+
+def seconds(seconds: float) -> str:
+    return f"{seconds:.1f}\u00a0s" if seconds < 10 else show_duration(seconds)
