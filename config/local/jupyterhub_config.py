@@ -40,10 +40,9 @@ c.ConfigurableHTTPProxy.auth_token = (secrets / "proxy-token").read_text().strip
 
 # --- Who may log in -------------------------------------------------------------------------------------
 
-# One password per user, made with `jupyterhub-notebooks user add NAME`. Any other authenticator of
-# JupyterHub works too; set its class here and remove the password lines.
+# One password per user, made with `jupyterhub-notebooks user add NAME`; administrators with `--admin`. Any
+# other authenticator of JupyterHub works too: set its class here.
 c.JupyterHub.authenticator_class = "notebooks-passwords"
-c.Authenticator.admin_users = {"admin"}
 
 # --- Notebooks ------------------------------------------------------------------------------------------
 

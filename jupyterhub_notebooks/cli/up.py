@@ -70,6 +70,7 @@ def start(state: State, port: int, config: Path, profiles: Path) -> int:
     """Runs everything until a signal ends it. Answers the exit status."""
     os.umask(0o077)
     state.prepare_folder()
+    checks.writable(state.folder)
     url = f"http://{ports.HOST}:{port}"
     lock = state.lock({"url": url})
     try:
@@ -108,7 +109,7 @@ def prepare_ledger(plan: Plan, configured: Configured) -> None:
     ledger = Ledger(configured.settings.ledger)
     try:
         upgrade(ledger)
-        if not configured.own_passwords or passwords.get(ledger, "admin") is not None:
+        if not configured.own_passwords or any(row.admin for row in passwords.every(ledger)):
             return
         kept = plan.state.admin_password
         if kept.exists() and kept.read_text().strip():
@@ -183,9 +184,7 @@ async def _leave(plan: Plan, configured: Configured, asked: _Asked) -> int:
 
 def welcome(plan: Plan, configured: Configured) -> str:
     """The one line that says where to go and how to log in."""
-    if not configured.own_passwords:
-        return f"Open {plan.url} and log in."
     kept = plan.state.admin_password
-    if kept.exists():
+    if configured.own_passwords and kept.exists():
         return f"Open {plan.url} and log in as admin; the password is in {kept}"
-    return f"Open {plan.url} and log in as admin with the password that you know."
+    return f"Open {plan.url} and log in."

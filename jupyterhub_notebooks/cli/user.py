@@ -105,6 +105,8 @@ def remove(url: str | None, state: Path | None, name: str) -> None:
         _keep_one_administrator(base, name, row.admin)
         _remove_from_hub(folder, name)
         passwords.remove(base, name)
+    if name == "admin":
+        folder.admin_password.unlink(missing_ok=True)
     click.echo(f"{name} cannot log in any more")
 
 

@@ -11,7 +11,7 @@ import urllib.error
 import psutil
 import pytest
 
-from tests.end_to_end.product import Product, until
+from tests.end_to_end.product import Person, Product, until
 from tests.s3 import free_port
 
 CHILDREN = ("proxy", "agents", "hub")
@@ -192,6 +192,17 @@ def test_state_is_kept_from_one_up_to_the_next(own):
     assert (own.state / "admin-password").read_text() == password
     assert ann.log_in()
     assert own.admin().log_in()
+
+
+def test_an_administrator_who_was_removed_does_not_come_back(own):
+    own.start()
+    boss = own.command("user", "add", "boss", "--admin").stdout.split("password ")[1].split()[0]
+    own.command("user", "remove", "admin")
+    own.interrupt()
+    own.start()
+    assert own.lines == [f"Open {own.url} and log in."]
+    assert not (own.state / "admin-password").exists()
+    assert Person(own, "boss", boss).log_in().ask("/hub/admin").status == 200
 
 
 def test_a_user_who_is_removed_is_gone_at_the_hub_and_a_new_one_is_another_person(product):

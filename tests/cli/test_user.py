@@ -124,6 +124,13 @@ def test_removing_takes_the_way_in(run, state):
     assert hashed(state, "ann") is None
 
 
+def test_the_first_administrator_may_go_once_there_is_another(run, state):
+    state.admin_password.write_text("old\n")
+    run("add", "boss", "--admin")
+    assert run("remove", "admin")[0] == 0
+    assert not state.admin_password.exists()
+
+
 def test_somebody_who_is_not_there_is_not_removed(run):
     assert run("remove", "ann") == (
         4,
