@@ -8,6 +8,7 @@ everything that was started, also what a failed test left running.
 from __future__ import annotations
 
 import http.client
+import http.cookiejar
 import json
 import os
 import secrets
@@ -15,6 +16,9 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -103,6 +107,32 @@ class Api:
             connection.close()
 
 
+class Browser:
+    """Cookies of one person; follows redirects as a browser does."""
+
+    def __init__(self, url: str, user: str) -> None:
+        self._url = url
+        self._jar = http.cookiejar.CookieJar()
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jar))
+        self.get("/hub/login")
+        self.post("/hub/login", username=user, password="any")
+
+    def get(self, path: str) -> Answer:
+        return self._open(urllib.request.Request(self._url + path))
+
+    def post(self, path: str, **fields: str) -> Answer:
+        fields["_xsrf"] = next(one.value or "" for one in self._jar if one.name == "_xsrf")
+        body = urllib.parse.urlencode(fields).encode()
+        return self._open(urllib.request.Request(self._url + path, data=body))
+
+    def _open(self, request: urllib.request.Request) -> Answer:
+        try:
+            with self._opener.open(request, timeout=60) as answer:
+                return Answer(answer.status, answer.read().decode("utf-8", "replace"), dict(answer.headers))
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, error.read().decode("utf-8", "replace"), dict(error.headers))
+
+
 class RunningHub:
     """One Hub with its proxy and services/agents."""
 
@@ -124,6 +154,10 @@ class RunningHub:
         self.admin("POST", f"/hub/api/users/{name}")
         return self.api(self.admin("POST", f"/hub/api/users/{name}/tokens", {}).json["token"])
 
+    def browser(self, user: str) -> Browser:
+        """A browser in which that user has logged in."""
+        return Browser(self.url, user)
+
     def server(self, user: str, server: str = "") -> dict[str, Any] | None:
         """The Hub's model of an active server."""
         answer = self.admin("GET", f"/hub/api/users/{user}?include_stopped_servers")
@@ -135,6 +169,8 @@ class RunningHub:
         answer = self.admin("POST", path, {"user_options": options} if options is not None else None)
         if answer.status in (201, 202):
             until(lambda: not (self.server(user, server) or {}).get("pending"), seconds, what="the start")
+            if (self.server(user, server) or {}).get("ready"):
+                return Answer(201, answer.text, answer.headers)
         return answer
 
     def end(self, user: str, server: str = "", seconds: float = 60, remove: bool = False) -> Answer:

@@ -1,1 +1,19 @@
-"""How a notebook is started, watched and ended: one algorithm (base), and what each backend adds to it (local)."""
+"""How a notebook is started, watched and ended: one algorithm (base), and what each backend adds to it (local).
+
+The entry point of a backend is its name here: the Hub asks for it once it has read its configuration, and
+then the Hub is looked at (checking).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    if name != "LocalNotebookSpawner":
+        raise AttributeError(name)
+    from .checking import at_hub_start
+    from .local import LocalNotebookSpawner
+
+    at_hub_start(LocalNotebookSpawner)
+    return LocalNotebookSpawner

@@ -5,16 +5,12 @@ of what will be made are in the ledger and the Hub's database before anything ru
 nothing leaves no process and a row with the reason; ``stop`` never raises and waits while the agent saves;
 after a Hub restart a running session is found again. Nothing here waits for a database in the event loop.
 
-A backend is a subclass (alone, or mixed in front of another spawner) that sets ``abilities`` and has
-``volume_of``, ``translate``, ``backend_start``, ``backend_poll``, ``backend_running``, ``backend_stop`` and
-``backend_left_over``.
+A backend is a subclass, alone or in front of another spawner, that has the steps of ``Backend``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
@@ -27,13 +23,12 @@ from traitlets import Callable as CallableTrait
 from traitlets import Unicode, default
 
 from ..clock import to_text
-from ..errors import Denied, NotebooksError, NotFound
+from ..errors import NotebooksError, NotFound
 from ..ledger import Ledger, Notebook, Session, sessions
-from ..names import new_id
-from ..profiles.cards import cards
-from ..profiles.choosing import Abilities, Launch, choose
+from ..profiles.choosing import Launch
 from ..settings import Settings
-from . import checking, ending, form, hooks, opening, progress, waiting
+from . import asking, beginning, checking, ending, form, hooks, opening, progress, waiting
+from .backend import Backend
 from .refusing import NotStarted, Refused
 from .shared import Shared, shared
 
@@ -43,10 +38,8 @@ HTTP_TIMEOUT_SECONDS = 120
 STATE = "notebook_session"
 
 
-class NotebookSpawner(Spawner):
+class NotebookSpawner(Backend, Spawner):
     """The algorithm. See the module."""
-
-    abilities = Abilities()
 
     settings_json = Unicode(
         help="The settings that all processes of this Hub share. Set by jupyterhub_notebooks.configure.notebooks."
@@ -94,43 +87,6 @@ class NotebookSpawner(Spawner):
         super().__init_subclass__(**more)
         checking.at_hub_start(cls)
 
-    # -- what a backend adds
-
-    def volume_of(self, notebook: str) -> str:
-        """The name of a notebook's volume: the same at every start that finds the same files."""
-        raise NotImplementedError
-
-    def translate(self, launch: Launch) -> dict[str, Any]:
-        """A launch as traits of this spawner; a dict is added to what the trait has."""
-        raise NotImplementedError
-
-    async def backend_start(self, session: Session) -> str | tuple[str, int]:
-        """Starts the agent of a session; where its server will answer: a URL, or address and port."""
-        raise NotImplementedError
-
-    async def backend_poll(self) -> int | None:
-        """None while this session's agent runs, else its exit status, 0 where that is not known."""
-        raise NotImplementedError
-
-    async def backend_running(self, session: Session) -> bool:
-        """Whether the agent of any session runs, also of one that this spawner does not know."""
-        raise NotImplementedError
-
-    async def backend_stop(self, session: Session, patience: waiting.Patience) -> str:
-        """Asks the agent once to end, waits as long as there is patience, then ends it by force.
-
-        Answers '' when it ended by itself, else why it was ended. May be called for one that is gone.
-        """
-        raise NotImplementedError
-
-    async def backend_left_over(self, session: Session) -> list[str]:
-        """Ends whatever a session left though its agent is gone, and says what that was."""
-        raise NotImplementedError
-
-    async def backend_log(self) -> list[str]:
-        """The last lines that the session wrote, as far as the backend keeps them."""
-        return []
-
     # -- what all share
 
     @property
@@ -162,7 +118,7 @@ class NotebookSpawner(Spawner):
 
     @default("options_form")
     def _default_options_form(self) -> Callable[..., Any]:
-        return NotebookSpawner.cards_form
+        return asking.cards_form
 
     @default("options_from_form")
     def _default_options_from_form(self) -> Callable[..., Any]:
@@ -174,28 +130,6 @@ class NotebookSpawner(Spawner):
     @default("apply_user_options")
     def _default_apply_user_options(self) -> Callable[..., Any]:
         return NotebookSpawner.choose
-
-    async def cards_form(self) -> str:
-        """The Hub's own form. A problem is shown in its place."""
-        try:
-            catalog = await self.shared.catalog()
-            found = await self.ledger.run(opening.find, self.place, _now())
-            last = found.notebook.profile if found.notebook else None
-            groups = self._groups()
-            shown = cards(
-                catalog,
-                groups=groups,
-                user=self.user.name,
-                abilities=self.abilities,
-                is_admin=self.user.admin,
-                last=last or None,
-                contact=self.settings.contact,
-                currency=self.settings.currency,
-                now=_now(),
-            )
-            return form.cards_html(shown, last or "")
-        except NotebooksError as error:
-            return form.problem_html(error)
 
     async def _run_apply_user_options(self, user_options: Mapping[str, Any]) -> None:
         """As the Hub's own, but a refusal is no exception in the Hub's log."""
@@ -217,71 +151,16 @@ class NotebookSpawner(Spawner):
         self.orm_spawner.user_options = {}
         self.user.db.commit()
         try:
-            self._launch = await self._chosen(asked)
+            self._launch = await asking.chosen(self, asked)
         except NotebooksError as error:
             raise Refused(error) from None
         self._asked = asked
-        self.user_options = {"profile": self._launch.profile, **_remembered(asked)}
+        self.user_options = {"profile": self._launch.profile, **opening.remembered(asked)}
 
-    async def _chosen(self, asked: Mapping[str, Any]) -> Launch:
-        settings, now = self.settings, _now()
-        groups = self._groups()
-        group = settings.users.removeprefix("group:") if settings.users.startswith("group:") else ""
-        if group and group not in groups and not self.user.admin:
-            raise Denied(
-                f"Notebooks are only for the group {group}",
-                f"You are not in it; {settings.contact} decides",
-                [f"Ask {settings.contact}"],
-            )
-        if asked.get("run") not in (None, "", "work"):
-            raise Denied(
-                "Only this Hub's own services start a run that saves",
-                next=["Leave out the option run"],
-                field="run",
-            )
-        catalog = await self.shared.catalog()
-        found = await self.ledger.run(opening.find, self.place, now)
-        await self._check_before(found)
-        last = found.notebook.profile if found.notebook else ""
-        return choose(
-            catalog,
-            opening.options_of(catalog, found.notebook, asked, now),
-            groups=groups,
-            user=self.user.name,
-            abilities=self.abilities,
-            is_admin=self.user.admin,
-            last=last or None,
-            contact=settings.contact,
-            now=now,
-        )
-
-    def _groups(self) -> list[str]:
+    @property
+    def group_names(self) -> list[str]:
+        """The Hub's groups of the owner."""
         return [group.name for group in self.user.groups]
-
-    async def _check_before(self, found: opening.Found) -> None:
-        """Raises unless the notebook may start; a session whose agent was killed is buried on the way."""
-        if found.notebook is None:
-            return
-        trashed = opening.in_trash(found.notebook, self.settings.trash_days)
-        if trashed is not None:
-            raise trashed
-        before = found.before
-        if before is None:
-            return
-        if await self.backend_running(before):
-            if before.stop_asked_at is None:
-                self._ask_orphan(before)
-            raise opening.still_saved(found.notebook, before)
-        left = await self.backend_left_over(before)
-        self.log.warning(
-            "Session %s had lost its agent; ended what it left: %s", before.id, left or "nothing"
-        )
-        await self.ledger.run(opening.bury, before, _now())
-
-    def _ask_orphan(self, before: Session) -> None:
-        """A session that the Hub has forgotten runs on: it is stopped, so that the next start finds it saved."""
-        self.log.warning("Session %s runs and the Hub does not know it; it is stopped and saved", before.id)
-        ending.keep(asyncio.create_task(ending.stop(self, before, now=False)))
 
     # -- starting
 
@@ -294,7 +173,8 @@ class NotebookSpawner(Spawner):
                 self._launch is None
             ):  # an apply_user_options of the administrator's own that does not call ours
                 await self.choose(self.user_options)
-            session = await self._begin()
+            assert self._launch is not None
+            session = await self._begin(self._launch)
             return await self._bring_up(session)
         except asyncio.CancelledError:
             await self._give_up("cancelled", "The start was cancelled.")
@@ -318,31 +198,10 @@ class NotebookSpawner(Spawner):
             self._bringing_up = False
             self._token, self._launch = "", None
 
-    async def _begin(self) -> Session:
-        """The session's row, its token, and both names in the Hub's database."""
-        launch = self._launch
-        assert launch is not None
-        now = _now()
-        id = new_id(now, os.urandom)
+    async def _begin(self, launch: Launch) -> Session:
+        """The session's row, its token, and the names of both in the Hub's database."""
         self._token = secrets.token_hex(32)
-        kept = (launch.profile, launch.version)
-        content = None
-        if kept not in self.shared.versions_kept:
-            catalog = await self.shared.catalog()
-            if catalog.versions.get(launch.profile) == launch.version:
-                content = catalog.content_of(catalog.profiles[launch.profile])
-        accepted = opening.Opening(
-            place=self.place,
-            launch=launch,
-            content=content,
-            remember=_remembered(self._asked) if self._asked else None,
-            session=id,
-            token_hash=hashlib.sha256(self._token.encode()).hexdigest(),
-            actor=self._actor(),
-        )
-        self._notebook, session = await self.ledger.run(opening.begin, accepted, self.volume_of, now)
-        if content is not None:
-            self.shared.versions_kept.add(kept)
+        self._notebook, session = await beginning.begin(self, launch, self._asked, self._token, _now())
         self._session = self._seen = session
         self._session_id, self._was_ready = session.id, False
         for name, value in self.translate(launch).items():
@@ -351,13 +210,6 @@ class NotebookSpawner(Spawner):
         self._persist()
         self.log.info("Session %s of notebook %s begins for %s", session.id, session.notebook, self._log_name)
         return session
-
-    def _actor(self) -> str | None:
-        """The Hub name of who asked for this start, where it is another user than the owner."""
-        who = getattr(self.handler, "current_user", None)
-        if isinstance(who, type(self.user)) and who.name != self.user.name:
-            return str(who.name)
-        return None
 
     async def _bring_up(self, session: Session) -> str:
         url = self._whole_url(await self.backend_start(session))
@@ -538,10 +390,6 @@ class NotebookSpawner(Spawner):
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _remembered(asked: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: asked[name] for name in opening.REMEMBERED if asked.get(name)}
 
 
 def _cause_of(error: NotebooksError) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """What a Hub must have for notebooks, looked at while it starts: a wrong one ends with the line to change.
 
-A spawner class of ours that is defined inside a starting Hub asks for the look; it happens as soon as the
-Hub has read its whole configuration. Nothing of a session is touched.
+A Hub that asks for a spawner class of ours while it starts is looked at as soon as it has read its whole
+configuration; one that came by it another way is looked at before each start. Nothing is changed.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def wrong(
         lost = [each for each in ours if each not in there]
         if lost:
             return ConfigError(
-                f"{' and '.join(lost)} {'is' if len(lost) == 1 else 'are'} not there any more",
-                f"A line below {CALL} replaces what it added",
+                f"{' and '.join(lost)} {'is' if len(lost) == 1 else 'are'} not there",
+                f"The call of {CALL} is missing, or a line below it replaces what it added",
                 [
                     f"Move the line `c.JupyterHub.{name} = …` above that call, or let it add instead of replace"
                 ],
@@ -58,26 +58,43 @@ def wrong(
 
 
 def at_hub_start(spawner_class: type[NotebookSpawner]) -> None:
-    """Has the look taken where a Hub is starting; anywhere else this does nothing."""
+    """Looks at a Hub that is starting; anywhere else this does nothing. Ends the process of a wrong one."""
     from jupyterhub.app import JupyterHub
 
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return
-    if JupyterHub.initialized() and isinstance(JupyterHub._instance, JupyterHub):
-        loop.call_soon(_look, JupyterHub._instance, spawner_class)
+    hub = JupyterHub._instance if JupyterHub.initialized() else None
+    if isinstance(hub, JupyterHub):
+        # told once all traits are set, before the Hub stumbles over a role without its service
+        hub.observe(lambda change: _look(hub, spawner_class), "spawner_class")
+        loop.call_soon(_open_soon, hub, spawner_class)
 
 
 _warming: set[asyncio.Task[None]] = set()
 
 
+def of_this_hub() -> ConfigError | None:
+    """What is wrong with the Hub of this process."""
+    from jupyterhub.app import JupyterHub
+
+    hub = JupyterHub._instance if JupyterHub.initialized() else None
+    if not isinstance(hub, JupyterHub):
+        return None
+    return wrong(hub.cleanup_servers, hub.services, hub.load_roles, hub.custom_scopes)
+
+
 def _look(hub: Any, spawner_class: type[NotebookSpawner]) -> None:
+    problem = of_this_hub()
+    if problem is not None and hub.spawner_class is spawner_class:
+        _end(hub, problem)
+
+
+def _open_soon(hub: Any, spawner_class: type[NotebookSpawner]) -> None:
     if hub.spawner_class is not spawner_class:
         return
-    problem = wrong(hub.cleanup_servers, hub.services, hub.load_roles, hub.custom_scopes)
-    if problem is not None:
-        _end(hub, problem)
+    _look(hub, spawner_class)
     task = asyncio.get_running_loop().create_task(_open(hub, spawner_class))
     _warming.add(task)
     task.add_done_callback(_warming.discard)

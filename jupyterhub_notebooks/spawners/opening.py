@@ -80,6 +80,11 @@ def options_of(
     return options
 
 
+def remembered(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What a notebook keeps of an accepted choice beside its profile."""
+    return {name: asked[name] for name in REMEMBERED if asked.get(name)}
+
+
 def in_trash(notebook: Notebook, trash_days: int) -> Conflict | None:
     """Why a notebook in the trash does not start."""
     if notebook.trashed_at is None:
@@ -154,7 +159,10 @@ def begin(
     if opening.content is not None:
         profile_versions.keep(ledger, launch.profile, launch.version, opening.content, now)
     keeps = (launch.profile, dict(opening.remember or {}))
-    if opening.remember is not None and keeps != (notebook.profile, dict(notebook.options)):
+    if (opening.remember is not None or not notebook.profile) and keeps != (
+        notebook.profile,
+        dict(notebook.options),
+    ):
         notebooks.choose(ledger, notebook.id, *keeps)
     return notebook, session
 

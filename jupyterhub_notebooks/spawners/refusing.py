@@ -10,7 +10,7 @@ from html import escape
 
 from jupyterhub.spawner import SpawnException
 
-from ..errors import NotebooksError
+from ..errors import BadInput, ConfigError, NotebooksError
 
 
 class NotStarted(NotebooksError):
@@ -30,11 +30,17 @@ class Refused(SpawnException):
     def __init__(self, error: NotebooksError) -> None:
         self.error = error
         label = str(error.as_json()["error"]["reason"])
-        super().__init__(
-            error.sentence(), reason=label, message_html=html_of(error), status_code=error.http_status
-        )
-        self.jupyterhub_message = error.sentence()
+        text = words_of(error)
+        super().__init__(text, reason=label, message_html=html_of(error), status_code=error.http_status)
+        self.jupyterhub_message = text
         self.jupyterhub_html_message = html_of(error)
+
+
+def words_of(error: NotebooksError) -> str:
+    """All of it on one line; the field only where a person has to look for it."""
+    if isinstance(error, BadInput | ConfigError):
+        return error.sentence()
+    return NotebooksError(error.title, error.why, error.next).sentence()
 
 
 def html_of(error: NotebooksError) -> str:

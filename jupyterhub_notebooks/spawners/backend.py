@@ -1,0 +1,50 @@
+"""What a backend adds to the one algorithm: what it can do, and a few named steps. Base never asks for its name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ledger import Session
+from ..profiles.choosing import Abilities, Launch
+from .waiting import Patience
+
+
+class Backend:
+    """The steps. Each may be called again for the same session."""
+
+    abilities = Abilities()
+
+    def volume_of(self, notebook: str) -> str:
+        """The name of a notebook's volume: the same at every start that finds the same files."""
+        raise NotImplementedError
+
+    def translate(self, launch: Launch) -> dict[str, Any]:
+        """A launch as traits of this spawner; a dict is added to what the trait has."""
+        raise NotImplementedError
+
+    async def backend_start(self, session: Session) -> str | tuple[str, int]:
+        """Starts the agent of a session; where its server will answer: a URL, or address and port."""
+        raise NotImplementedError
+
+    async def backend_poll(self) -> int | None:
+        """None while this session's agent runs, else its exit status, 0 where that is not known."""
+        raise NotImplementedError
+
+    async def backend_running(self, session: Session) -> bool:
+        """Whether the agent of any session runs, also of one that this spawner does not know."""
+        raise NotImplementedError
+
+    async def backend_stop(self, session: Session, patience: Patience) -> str:
+        """Asks the agent once to end, waits as long as there is patience, then ends it by force.
+
+        Answers '' when it ended by itself, else why it was ended. May be called for one that is gone.
+        """
+        raise NotImplementedError
+
+    async def backend_left_over(self, session: Session) -> list[str]:
+        """Ends whatever a session left though its agent is gone, and says what that was."""
+        raise NotImplementedError
+
+    async def backend_log(self) -> list[str]:
+        """The last lines that the session wrote, as far as the backend keeps them."""
+        return []
