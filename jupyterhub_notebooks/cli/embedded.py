@@ -172,10 +172,13 @@ def _hub(plan: Plan, shared: Mapping[str, str]) -> Child:
     command = [sys.executable, "-m", "jupyterhub", "-f", str(plan.config)]
 
     async def ready() -> bool:
-        """The Hub itself, and the way to it that people take."""
+        """The Hub itself, and the ways that people take.
+
+        The Hub answers before it has given the proxy the routes to pages and running notebooks, all at once.
+        """
         if await answers(plan.ports["hub"], "/hub/health") != 200:
             return False
-        return await answers(plan.port, "/hub/login") in (200, 302)
+        return await answers(plan.port, "/services/notebooks/health") == 200
 
     return Child("hub", "The Hub", command, shared, ready)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from .product import Person
+from .product import Person, until
 
 LAB_SECONDS = 90_000
 
@@ -63,26 +64,36 @@ def run_cell(page: Page, code: str) -> str:
     if not page.locator(".jp-Notebook").count():
         page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()
         page.locator(".jp-Notebook .jp-Cell .cm-content").first.wait_for()
-        page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(timeout=60_000)
-    cell = page.locator(".jp-Notebook .jp-CodeCell").last
+    elif not page.locator(
+        ".jp-Notebook"
+    ).first.is_visible():  # JupyterLab came back with another tab in front
+        page.locator(".lm-TabBar-tab", has_text=".ipynb").first.click()
+    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first.wait_for(timeout=60_000)
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    cell = cells.nth(cells.count() - 1)  # running it adds another one below
     cell.locator(".cm-content").click()
     page.keyboard.insert_text(code + "\nprint('cell', 'done')")
-    page.keyboard.press("Shift+Enter")
+    for _ in range(3):  # JupyterLab drops a run that comes before its kernel is connected
+        page.keyboard.press("Shift+Enter")
+        try:
+            expect(cell.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[[*\d]+\]"), timeout=5_000)
+            break
+        except AssertionError:
+            cell.locator(".cm-content").click()
     output = cell.locator(".jp-OutputArea-output").filter(has_text=re.compile("cell done|Error"))
     output.first.wait_for(timeout=90_000)
     return "\n".join(cell.locator(".jp-OutputArea-output").all_inner_texts())
 
 
-def run_in_terminal(page: Page, command: str, until_text: str) -> None:
-    """Types a command in a new terminal and waits for what it prints."""
-    page.keyboard.press("Control+Shift+L")
-    page.locator('.jp-LauncherCard[data-category="Other"]', has_text="Terminal").last.click()
+def run_in_terminal(page: Page, command: str, files: Path) -> None:
+    """Runs a command in a new terminal of JupyterLab; files: the workspace, where its end is seen."""
+    page.locator(".lm-TabBar-addButton:visible").last.click()
+    page.locator(".jp-LauncherCard", has_text="Terminal").last.click()
     screen = page.locator(".jp-Terminal .xterm").last
     screen.wait_for()
+    page.wait_for_function("() => document.querySelector('.jp-Terminal textarea') !== null")
     screen.click()
-    page.keyboard.type(command + "\n")
-    page.wait_for_function(
-        """text => [...document.querySelectorAll('.jp-Terminal .xterm-rows')].some(x => x.innerText.includes(text))""",
-        arg=until_text,
-        timeout=90_000,
-    )
+    end = files / "terminal-ended"
+    page.keyboard.type(f"{command}; touch terminal-ended\n")
+    until(end.exists, 60, what="the end of the command in the terminal")
+    end.unlink()

@@ -269,7 +269,7 @@ class Person:
         """Runs code in a fresh kernel of a running server; what it printed, errors included."""
         body = {"name": kernel} if kernel else {}
         started = self.api("api/kernels", "POST", body, base=self.base(name))
-        assert started.status == 201, started.text
+        assert started.status == 201, (started.status, started.url, started.text[-600:])
         id = started.json()["id"]
         url = f"ws://127.0.0.1:{self.product.port}{self.base(name)}api/kernels/{id}/channels"
         socket = await websocket_connect(HTTPRequest(url, headers={"Authorization": f"Bearer {self.token}"}))
@@ -293,7 +293,8 @@ class Person:
                 }
             )
         )
-        while True:
+        over: set[str] = set()
+        while len(over) < 2:
             raw = await socket.read_message()
             assert raw is not None, "the kernel's channel was closed"
             message = json.loads(raw)
@@ -304,8 +305,8 @@ class Person:
                 printed.append(said["text"])
             elif kind == "error":
                 printed.append(f"{said['ename']}: {said['evalue']}")
-            elif kind == "execute_reply":
-                break
+            elif kind == "execute_reply" or (kind == "status" and said["execution_state"] == "idle"):
+                over.add(kind)  # the two come on different channels, in any order
         socket.close()
         self.api(f"api/kernels/{id}", "DELETE", base=self.base(name))
         return "".join(printed)

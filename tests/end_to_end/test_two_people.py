@@ -24,7 +24,7 @@ def two(product):
         if "NOTEBOOK_SESSION_TOKEN" in words and "jupyterhub_notebooks.agent" in " ".join(process.cmdline()):
             tokens[words["NOTEBOOK_SESSION_ID"]] = (
                 words["NOTEBOOK_SESSION_TOKEN"],
-                words["NOTEBOOK_SERVICE_URL"],
+                words["NOTEBOOK_SERVICE_URL"].rstrip("/") + "/",
             )
     rows = {row["id"]: row for row in product.sessions() if row["id"] in tokens}
     yield one, other, rows, tokens
