@@ -21,11 +21,23 @@ from pathlib import Path
 
 import psutil
 
-from ..errors import HubAway
+from ..errors import (
+    ConfigError,
+    Damaged,
+    DatabaseAway,
+    HubAway,
+    NoSpace,
+    NotebooksError,
+    PortTaken,
+    StorageAway,
+)
 from ..retrying import delays
 from .state import State, write
 
 Say = Callable[[str], object]
+
+#: Ends of our own services that keep their meaning when ``up`` tells of them.
+OWN_ENDS = (ConfigError, StorageAway, Damaged, NoSpace, PortTaken, DatabaseAway)
 
 READY_SECONDS = 120.0
 END_SECONDS = 20.0
@@ -57,7 +69,7 @@ class Supervisor:
         self._ending: set[str] = set()
 
     async def start(self) -> None:
-        """Starts all, each once the one before is ready. Raises HubAway with the child's last words."""
+        """Starts all, each once the one before is ready. Raises what the child ended with, and its last words."""
         for child in self._children:
             begin = self._log_size(child)
             process = await self._launch(child)
@@ -131,15 +143,16 @@ class Supervisor:
         end = time.monotonic() + READY_SECONDS
         while not await child.ready():
             if process.returncode is not None:
-                raise self._did_not_start(child, f"It ended ({_status(process.returncode)})", begin)
+                what = f"It ended ({_status(process.returncode)})"
+                raise self._did_not_start(child, what, begin, process.returncode)
             if time.monotonic() > end:
                 raise self._did_not_start(child, f"It does not answer after {READY_SECONDS:.0f} s", begin)
             await asyncio.sleep(0.1)
 
-    def _did_not_start(self, child: Child, what: str, begin: int) -> HubAway:
+    def _did_not_start(self, child: Child, what: str, begin: int, status: int = 0) -> NotebooksError:
         log = self._state.log(child.name)
         said = last_words(_read(log, begin))
-        return HubAway(
+        return _kind_of(status)(
             f"{child.title} did not start", f"{what}: {said}" if said else what, [f"Its log is {log}"]
         )
 
@@ -148,6 +161,12 @@ class Supervisor:
             return self._state.log(child.name).stat().st_size
         except OSError:
             return 0
+
+
+def _kind_of(status: int) -> type[NotebooksError]:
+    """The error that a process of ours ended with, told by its exit status."""
+    known = {kind.exit_code: kind for kind in OWN_ENDS}
+    return known.get(status, HubAway)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

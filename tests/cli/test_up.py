@@ -175,7 +175,7 @@ def test_a_hub_that_cannot_start_is_told_by_its_own_words(own, tmp_path):
     config = tmp_path / "config.py"
     config.write_text(CONFIG.read_text() + "\nc.JupyterHub.services = []\n")
     done = own.command("up", "--port", str(own.port), "--config", str(config), check=False)
-    assert done.returncode == 13
+    assert done.returncode == 3
     assert done.stderr.startswith("The Hub did not start. It ended (with status ")
     assert "c.JupyterHub.services" in done.stderr
     assert "Traceback" not in done.stderr
