@@ -46,9 +46,9 @@ def wheels(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """Debian's Chromium under Playwright's synchronous API, in a thread of its own loop."""
+    """Debian's Chromium. Playwright keeps an event loop until it ends: browser tests have modules of their own."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -85,6 +85,13 @@ def run_cell(page: Page, code: str) -> str:
     return "\n".join(cell.locator(".jp-OutputArea-output").all_inner_texts())
 
 
+def save_notebook(page: Page) -> None:
+    """Saves the open notebook's file for the first time, where JupyterLab asks for its name."""
+    page.keyboard.press("Control+s")
+    page.locator(".jp-Dialog button.jp-mod-accept").click()
+    expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
+
+
 def run_in_terminal(page: Page, command: str, files: Path) -> None:
     """Runs a command in a new terminal of JupyterLab; files: the workspace, where its end is seen."""
     page.locator(".lm-TabBar-addButton:visible").last.click()

@@ -29,9 +29,9 @@ def test_files_and_packages_come_back_on_another_volume(product, wheels, page):
         page,
         "open('kept.txt', 'w').write('kept')\nimport os; os.makedirs('a/b'); os.symlink('kept.txt', 'link')",
     )
+    pages.save_notebook(page)
     files = product.state / "volumes" / product.sessions()[0]["notebook"] / "files"
     pages.run_in_terminal(page, f"pip install -q {find} termpack", files)
-    page.keyboard.press("Control+s")
     pages.stop(page, person, "Round trip")
 
     session = product.sessions()[0]
