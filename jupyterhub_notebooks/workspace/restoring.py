@@ -102,7 +102,7 @@ class _Restore:
         volume = self.volume
         volume.files.mkdir(parents=True, exist_ok=True)
         files = os.fsencode(volume.files)
-        fresh = volume.is_empty()
+        fresh = not os.listdir(files)
         leave = ignore.of(files, self.never_saved)
         with Places(files) as places:
             if fresh:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..contract import Progress
-from ..errors import BadInput, Damaged, NotFound, Refusal
+from ..errors import BadInput, Damaged, Denied, NotFound, Refusal
 from . import ignore, lastseen, scanning
 from .blocks import hash_of
 from .comparing import (
@@ -192,7 +192,11 @@ class _Save:
         tick_ns = scanning.tick(self.files)
         leave = ignore.of(self.files, self.never_saved)
         self.skipped += [(ignore.FILE_NAME, f"{why}: {line}") for line, why in leave.problems]
-        seen = scanning.walk(self.files, leave)
+        try:
+            seen = scanning.walk(self.files, leave)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise Denied(f"The directory {self.volume.files} cannot be read", why) from None
         self.skipped += seen.skipped
         found = _sorted(seen.found)
         todo = self._trusted(plan(found, last, self.always_read() if self.always_read else frozenset()))

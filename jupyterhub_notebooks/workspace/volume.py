@@ -42,12 +42,12 @@ class Volume:
 
     def situation(self) -> Situation:
         """``restoring``: an unfinished restore. ``empty``: no files, whatever the state says (a lost volume
-        looks like this). ``kept``: files and what we know of them. ``unknown``: files alone."""
+        looks like this). ``kept``: files whose base is known. ``unknown``: files alone."""
         if self.restoring is not None:
             return "restoring"
         if self.is_empty():
             return "empty"
-        return "kept" if self._read() else "unknown"
+        return "kept" if self.base is not None else "unknown"
 
     @property
     def restoring(self) -> int | None:
@@ -168,10 +168,11 @@ class Volume:
         return fields if good else {}
 
     def is_empty(self) -> bool:
-        """Whether there are no files of a user, also where there is no directory."""
+        """Whether there are no files of a user, also where there is no directory. A new disk's own directory does
+        not count."""
         try:
             with os.scandir(os.fsencode(self.files)) as inside:
-                return all(item.name in _NOT_USERS for item in inside)
+                return all(item.name in _NOT_USERS and item.is_dir(follow_symlinks=False) for item in inside)
         except FileNotFoundError:
             return True
         except NotADirectoryError:

@@ -517,6 +517,8 @@ def test_the_situations_of_a_volume(space, tmp_path):
     assert volume.situation() == "empty"
     (volume.files / "x").write_text("x")
     assert volume.situation() == "unknown"
+    volume.remember(lease=2)
+    assert (volume.situation(), volume.base) == ("unknown", None)
     volume.remember(base=0, lease=3)
     assert (volume.situation(), volume.base, volume.lease) == ("kept", 0, 3)
     volume.remember(base=4)

@@ -6,7 +6,7 @@ import stat
 import threading
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from jupyterhub_notebooks.contract import Progress
@@ -58,6 +58,7 @@ def grow(folder: bytes, made: dict) -> None:
             os.utime(path, ns=(mtime_ns, mtime_ns))
 
 
+@example(first={}, second={b"lost+found": b"/"})
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=TREES, second=TREES)
 def test_any_tree_comes_back_as_it_was_into_an_empty_and_into_a_used_directory(

@@ -31,10 +31,7 @@ class DirectoryStore:
             return self._path(key).read_bytes()
 
     def put(self, key: str, body: bytes) -> bool:
-        path = self._path(key)
-        if path.exists():
-            return False
-        return self._create(key, path, body)
+        return not self.exists(key) and self._create(key, self._path(key), body)
 
     def put_new(self, key: str, body: bytes) -> bool:
         return self._create(key, self._path(key), body)
