@@ -15,6 +15,7 @@ from ..errors import Denied, NotebooksError
 from ..ledger import Session
 from ..profiles.cards import cards
 from ..profiles.choosing import Launch, choose
+from ..profiles.form import html
 from . import checking, ending, form, opening
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ async def cards_form(spawner: NotebookSpawner) -> str:
             currency=spawner.settings.currency,
             now=now,
         )
-        return form.cards_html(shown, last)
+        return html(shown, last)
     except NotebooksError as error:
         return form.problem_html(error)
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import aclosing
 from datetime import UTC, datetime
 from inspect import isawaitable
 from typing import Any
@@ -229,31 +230,33 @@ class NotebookSpawner(Backend, Spawner):
     async def _until_answers(self, session: Session, url: str) -> None:
         """The server answers: the user can work, and the time of the session begins to count."""
         address = url.rstrip("/") + self.server.base_url + "api"
-        async for row in self.watch(session):
-            ready = row.phase == "running" if self.internal_ssl else await waiting.answers(address)
-            if ready:
-                break
+        async with aclosing(self.watch(session)) as rows:
+            async for row in rows:
+                ready = row.phase == "running" if self.internal_ssl else await waiting.answers(address)
+                if ready:
+                    break
         self._was_ready = True
         await self.ledger.run(sessions.ready, session.id, _now())
 
-    async def watch(self, session: Session) -> AsyncIterator[Session]:
+    async def watch(self, session: Session) -> AsyncGenerator[Session, None]:
         """The session's row as it changes, for hooks. Raises NotStarted when it is stuck or its agent ended."""
         settings = self.settings
         movement = progress.Movement(time.monotonic())
         asked_at = time.monotonic()
-        async for row in waiting.rows(self.ledger, session):
-            self._seen = row
-            now = time.monotonic()
-            code = None
-            if row.phase == "ended" or row.closed_at is not None or now - asked_at >= 1.0:
-                asked_at, code = now, await self.backend_poll()
-            if code is not None or row.closed_at is not None:
-                row = await self.ledger.run(sessions.get, session.id)
-                raise progress.ended(row, code, await self.backend_log(), settings.contact)
-            quiet = movement.quiet_seconds(row, now)
-            if quiet >= settings.no_progress_seconds:
-                raise progress.stuck(row, quiet, settings.contact)
-            yield row
+        async with aclosing(waiting.rows(self.ledger, session)) as rows:
+            async for row in rows:
+                self._seen = row
+                now = time.monotonic()
+                code = None
+                if row.phase == "ended" or row.closed_at is not None or now - asked_at >= 1.0:
+                    asked_at, code = now, await self.backend_poll()
+                if code is not None or row.closed_at is not None:
+                    row = await self.ledger.run(sessions.get, session.id)
+                    raise progress.ended(row, code, await self.backend_log(), settings.contact)
+                quiet = movement.quiet_seconds(row, now)
+                if quiet >= settings.no_progress_seconds:
+                    raise progress.stuck(row, quiet, settings.contact)
+                yield row
 
     async def _give_up(self, cause: str, detail: str) -> None:
         """A start came to nothing: its reason stands in the row, its processes are ended."""
@@ -262,7 +265,7 @@ class NotebookSpawner(Backend, Spawner):
             return
         await self._once(lambda: ending.give_up(self, session, cause, detail))
 
-    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+    async def progress(self) -> AsyncGenerator[dict[str, Any], None]:
         """For the Hub's own page, from what the start itself reads."""
         last: dict[str, Any] | None = None
         while True:
@@ -283,12 +286,16 @@ class NotebookSpawner(Backend, Spawner):
         return await self.backend_poll()
 
     async def get_url(self) -> str:
-        """Where an adopted server answers; one that was still starting when the Hub died is waited for."""
+        """Where an adopted server answers. A start or a stop that the Hub's death cut off is finished."""
         url = await super().get_url()
-        if self._session_id and not self._was_ready:
-            session = await self.known_session()
-            if session is not None and session.closed_at is None and session.ready_at is None:
-                await self._finish_start(session, url)
+        session = await self.known_session()
+        if session is None or session.closed_at is not None:
+            return url
+        if session.stop_asked_at is not None:
+            self.log.warning("The stop of session %s goes on", session.id)
+            self._ending = ending.keep(asyncio.create_task(ending.stop(self, session, now=False)))
+        elif session.ready_at is None:
+            await self._finish_start(session, url)
         return url
 
     async def _finish_start(self, session: Session, url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,10 @@ async def workspace_ready(spawner: NotebookSpawner, session: Session) -> None:
 
     Raises NotStarted when nothing moves for ``no_progress_seconds`` or the agent ends.
     """
-    async for row in spawner.watch(session):
-        if row.phase in ("starting", "running"):
-            return
+    async with aclosing(spawner.watch(session)) as rows:
+        async for row in rows:
+            if row.phase in ("starting", "running"):
+                return
 
 
 async def save_first(spawner: NotebookSpawner, session: Session) -> None:
@@ -34,11 +36,12 @@ async def save_first(spawner: NotebookSpawner, session: Session) -> None:
         return
     order = await ledger.run(intents.ask, session.id, "save", "stopping", None, datetime.now(UTC))
     movement = progress.Movement(time.monotonic())
-    async for row in waiting.rows(ledger, session):
-        still = await ledger.run(intents.open_of, session.id, "save")
-        if all(one.id != order.id for one in still) or row.phase == "ended":
-            return
-        if movement.quiet_seconds(row, time.monotonic()) >= SAVE_QUIET_SECONDS:
-            return
-        if await spawner.backend_poll() is not None:
-            return
+    async with aclosing(waiting.rows(ledger, session)) as rows:
+        async for row in rows:
+            still = await ledger.run(intents.open_of, session.id, "save")
+            if all(one.id != order.id for one in still) or row.phase == "ended":
+                return
+            if movement.quiet_seconds(row, time.monotonic()) >= SAVE_QUIET_SECONDS:
+                return
+            if await spawner.backend_poll() is not None:
+                return

@@ -39,6 +39,7 @@ PORTS = range(20000, 32000)
 LONGEST_RUN_DIR = 60
 LEFT_OVER_SECONDS = 3.0
 KILLED_SECONDS = 5.0
+ROUNDS = 3
 LOG_LINES, LOG_BYTES = 30, 16_000
 EDITOR_URLS = {"jupyterlab": "/lab"}
 
@@ -298,8 +299,14 @@ def told(error: OSError, volume: Path) -> NotebooksError:
 
 
 def _end_all(session: str, family: tuple[processes.Known, ...]) -> list[str]:
-    found = [process for one in family if (process := one.find()) is not None]
-    return processes.end([*found, *processes.of_session(session)], LEFT_OVER_SECONDS)
+    ended: list[str] = []
+    for _ in range(ROUNDS):  # what is ended may start something on its way out
+        found = [process for one in family if (process := one.find()) is not None]
+        found += processes.of_session(session)
+        if not found:
+            break
+        ended += processes.end(found, LEFT_OVER_SECONDS)
+    return ended
 
 
 def _tail(log: Path) -> list[str]:

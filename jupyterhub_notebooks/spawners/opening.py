@@ -19,7 +19,6 @@ from ..ledger import (
     User,
     audit,
     intents,
-    leases,
     notebooks,
     profile_versions,
     sessions,
@@ -120,7 +119,6 @@ def bury(ledger: Ledger, before: Session, now: datetime) -> None:
         pending_files=files,
         pending_bytes=size_bytes,
     )
-    leases.end(ledger, before.workspace, before.id)
     intents.done_all(ledger, before.id, now)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from urllib.parse import urlsplit
 
 from ..errors import DatabaseAway
@@ -20,7 +21,7 @@ OFTEN_SECONDS, OFTEN_FOR_SECONDS, SELDOM_SECONDS = 0.1, 10.0, 1.0
 ASK_SECONDS = 2.0
 
 
-async def rows(ledger: Ledger, session: Session) -> AsyncIterator[Session]:
+async def rows(ledger: Ledger, session: Session) -> AsyncGenerator[Session, None]:
     """The session's row, over and over, at the pace of this module, until the caller has seen enough."""
     begun = time.monotonic()
     row = session
@@ -47,18 +48,19 @@ class Patience:
         """Returns when patience is over, with the reason as a sentence."""
         begun = time.monotonic()
         movement = progress.Movement(begun)
-        async for row in rows(self._ledger, self._session):
-            now = time.monotonic()
-            if movement.quiet_seconds(row, now) >= self._quiet_seconds:
-                return (
-                    f"Saving made no progress for {show_duration(self._quiet_seconds)} and was ended; "
-                    "the files are kept on its volume."
-                )
-            if now - begun >= self._most_seconds:
-                return (
-                    f"Saving took longer than {show_duration(self._most_seconds)} and was ended; "
-                    "the files are kept on its volume."
-                )
+        async with aclosing(rows(self._ledger, self._session)) as seen:
+            async for row in seen:
+                now = time.monotonic()
+                if movement.quiet_seconds(row, now) >= self._quiet_seconds:
+                    return (
+                        f"Saving made no progress for {show_duration(self._quiet_seconds)} and was ended; "
+                        "the files are kept on its volume."
+                    )
+                if now - begun >= self._most_seconds:
+                    return (
+                        f"Saving took longer than {show_duration(self._most_seconds)} and was ended; "
+                        "the files are kept on its volume."
+                    )
         raise AssertionError("rows never ends")
 
     async def wait(self, gone: Awaitable[object]) -> str:
