@@ -148,6 +148,11 @@ def test_an_unknown_option_of_s3_is_named():
         open_store("s3://b/x", {"colour": "red"})
 
 
+def test_a_wrong_address_of_the_server_is_refused():
+    with pytest.raises(BadInput, match="'nonsense' is not the address of an S3 server"):
+        open_store("s3://b/x", {"endpoint_url": "nonsense"})
+
+
 def test_a_store_without_conditional_writes_is_only_for_a_service():
     options = {"conditional": "none", "key": "k", "secret": "s"}
     with pytest.raises(ConfigError, match="without conditional writes"):

@@ -74,6 +74,12 @@ def _s3(url: str, bucket: str, path: str, options: dict[str, str], serialized: b
     if not bucket or "@" in bucket or any(part in (".", "..", "") for part in prefix.split("/") if prefix):
         raise _not_a_store(url)
     values = {name: options.get(name) or _default(names) for name, names in S3_OPTIONS.items()}
+    if values["endpoint_url"] and not values["endpoint_url"].startswith(("http://", "https://")):
+        raise BadInput(
+            f"{values['endpoint_url']!r} is not the address of an S3 server",
+            next=["Write https://host or http://host:port"],
+            field="endpoint_url",
+        )
     for name in _SECRET:
         values[name] = secret(values[name]) if values[name] else ""
     try:
