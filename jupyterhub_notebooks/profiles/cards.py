@@ -92,6 +92,8 @@ def exceptions_of(profile: Profile, abilities: Abilities) -> tuple[str, ...]:
         lines.append("The CPU limit is not enforced here.")
     elif not abilities.limits_memory:
         lines.append("The memory limit is not enforced here.")
+    if not abilities.limits_time and (profile.idle_stop_seconds or profile.max_session_seconds):
+        lines.append("Idle stop and session limit are not enforced here.")
     return (*lines, *abilities.note)
 
 

@@ -28,6 +28,7 @@ class Abilities:
     """What a backend can do, as it states it. The least is a plain process on this machine.
 
     images: takes a profile's image. gpu_kinds: kinds it has. egress: can enforce an egress rule.
+    limits_time: something on this Hub stops what is idle or over its session limit.
     editors: names of the editors it can start. note: sentences that every card shows.
     """
 
@@ -35,6 +36,7 @@ class Abilities:
     images: bool = False
     limits_cpu: bool = False
     limits_memory: bool = False
+    limits_time: bool = False
     gpu_kinds: frozenset[str] = frozenset()
     egress: bool = False
     editors: frozenset[str] = frozenset({"jupyterlab"})

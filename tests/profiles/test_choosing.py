@@ -18,7 +18,7 @@ NBSP = "\u00a0"
 SHIPPED_CATALOG = load(SHIPPED)
 LOCAL = Abilities()
 EVERYTHING = Abilities(
-    "kube", True, True, True, frozenset({"T4", "A100"}), True, frozenset({"jupyterlab", "vscode"})
+    "kube", True, True, True, True, frozenset({"T4", "A100"}), True, frozenset({"jupyterlab", "vscode"})
 )
 CATALOG = parse(
     """
@@ -167,6 +167,7 @@ def test_the_card_says_what_this_backend_does_not_do() -> None:
     assert carded()["plain"].exceptions == (
         "Runs on this machine's Python; no image.",
         "CPU and memory limits are not enforced here.",
+        "Idle stop and session limit are not enforced here.",
     )
     assert carded(EVERYTHING)["plain"].exceptions == ()
     assert carded(EVERYTHING)["shut"].exceptions == ("No public internet.",)
