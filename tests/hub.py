@@ -92,7 +92,10 @@ class Api:
     def __init__(self, port: int, token: str) -> None:
         self._port, self._token = port, token
 
-    def __call__(self, method: str, path: str, body: Any = None, seconds: float = 60) -> Answer:
+    def __call__(
+        self, method: str, path: str, body: Any = None, seconds: float = 60, wait: bool = True
+    ) -> Answer:
+        """wait False: asks, and goes away without reading the answer (status 0)."""
         connection = http.client.HTTPConnection(HOST, self._port, timeout=seconds)
         try:
             connection.request(
@@ -101,6 +104,8 @@ class Api:
                 body=None if body is None else json.dumps(body),
                 headers={"Authorization": f"token {self._token}"},
             )
+            if not wait:
+                return Answer(0, "", {})
             answer = connection.getresponse()
             return Answer(answer.status, answer.read().decode("utf-8", "replace"), dict(answer.headers))
         finally:

@@ -30,7 +30,7 @@ from ..profiles.choosing import Launch
 from ..settings import Settings
 from . import asking, beginning, checking, ending, form, hooks, opening, progress, waiting
 from .backend import Backend
-from .refusing import NotStarted, Refused
+from .refusing import NotStarted, Refused, cause_and_detail
 from .shared import Shared, shared
 
 START_TIMEOUT_SECONDS = 6 * 3600
@@ -181,10 +181,10 @@ class NotebookSpawner(Backend, Spawner):
             await self._give_up("cancelled", "The start was cancelled.")
             raise
         except Refused as refused:
-            await self._give_up(*_cause_of(refused.error))
+            await self._give_up(*cause_and_detail(refused.error))
             raise
         except NotebooksError as error:
-            await self._give_up(*_cause_of(error))
+            await self._give_up(*cause_and_detail(error))
             raise Refused(error) from None
         except Exception as error:
             self.log.exception("The start of %s ended with an error", self._log_name)
@@ -193,7 +193,7 @@ class NotebookSpawner(Backend, Spawner):
                 f"{type(error).__name__}: {error}",
                 ("Start it again", f"Ask {self.settings.contact}"),
             )
-            await self._give_up(*_cause_of(told))
+            await self._give_up(*cause_and_detail(told))
             raise Refused(told) from error
         finally:
             self._bringing_up = False
@@ -304,7 +304,7 @@ class NotebookSpawner(Backend, Spawner):
             await self._until_answers(session, url.split(self.server.base_url)[0])
         except NotebooksError as error:
             self.log.error("%s did not come up: %s", self._log_name, error.sentence())
-            await self._give_up(*_cause_of(error))
+            await self._give_up(*cause_and_detail(error))
             self.http_timeout = 1  # the Hub asks the server once more, then ends its part
         finally:
             self._bringing_up = False
@@ -397,9 +397,3 @@ class NotebookSpawner(Backend, Spawner):
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _cause_of(error: NotebooksError) -> tuple[str, str]:
-    """Label and sentence of a failed start for the session's row."""
-    label = error.cause if isinstance(error, NotStarted) else "did_not_start"
-    return label, f"{error.title}. {error.why}".rstrip(". ") + "."

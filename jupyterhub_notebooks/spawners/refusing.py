@@ -52,3 +52,9 @@ def html_of(error: NotebooksError) -> str:
         steps = "".join(f"<li>{escape(step)}</li>" for step in error.next if step)
         parts.append(f"<ul>{steps}</ul>")
     return " ".join(parts)
+
+
+def cause_and_detail(error: NotebooksError) -> tuple[str, str]:
+    """Label and sentence of a failed start for the session's row."""
+    label = error.cause if isinstance(error, NotStarted) else "did_not_start"
+    return label, f"{error.title}. {error.why}".rstrip(". ") + "."

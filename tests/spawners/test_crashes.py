@@ -138,6 +138,27 @@ def test_an_agent_that_does_not_hear_is_killed_once_nothing_moves_and_it_is_jour
     assert gone(session.id) and "made no progress" in hub.log()
 
 
+def test_a_stop_that_the_hub_did_not_finish_is_finished_after_its_restart(bad_hub):
+    hub = bad_hub
+    hub.user("deaf")
+    hub.start("deaf", "cut")
+    session = last_session(hub, "deaf", "cut")
+    hub.admin("DELETE", "/hub/api/users/deaf/servers/cut", wait=False)
+    until(lambda: sessions.get(hub.ledger, session.id).stop_asked_at, what="the beginning of the stop")
+    hub.kill("hub")
+    assert not gone(session.id)
+    hub.start_hub()
+    until(lambda: sessions.get(hub.ledger, session.id).closed_at, what="the end of the stop")
+    assert sessions.get(hub.ledger, session.id).cause == "stopped"
+    until(lambda: gone(session.id), what="the end of the processes")
+    assert [one.do for one in intents_of(hub, session.id)].count("stop") == 1
+
+
+def intents_of(hub, session):
+    with hub.ledger.read() as connection:
+        return connection.exec_driver_sql("SELECT do FROM intents WHERE session = ?", (session,)).all()
+
+
 def test_a_stop_in_the_middle_of_a_start_leaves_nothing(bad_hub):
     hub = bad_hub
     hub.user("slow")
