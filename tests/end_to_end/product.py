@@ -263,7 +263,7 @@ class Person:
         return bool(model and (model.get("ready") or model.get("pending")))
 
     def base(self, name: str = "") -> str:
-        return f"/user/{urllib.parse.quote(self.name)}/" + (f"{name}/" if name else "")
+        return f"/user/{urllib.parse.quote(self.name, safe='@')}/" + (f"{name}/" if name else "")
 
     async def run(self, code: str, name: str = "", kernel: str | None = None) -> str:
         """Runs code in a fresh kernel of a running server; what it printed, errors included."""
