@@ -63,7 +63,15 @@ def running(folder: Path, *, log: Path | None = None) -> Iterator[S3]:
     key, secret = secrets.token_hex(8), secrets.token_hex(16)
     port = free_port()
     (folder / BUCKET).mkdir(parents=True, exist_ok=True)
-    command = [prepare.versitygw(), "--port", f"127.0.0.1:{port}", "--quiet", "--keep-alive", "posix", str(folder)]
+    command = [
+        prepare.versitygw(),
+        "--port",
+        f"127.0.0.1:{port}",
+        "--quiet",
+        "--keep-alive",
+        "posix",
+        str(folder),
+    ]
     environment = {**os.environ, "ROOT_ACCESS_KEY": key, "ROOT_SECRET_KEY": secret}
     with open(log or os.devnull, "ab") as output:
         process = subprocess.Popen(
