@@ -51,6 +51,7 @@ class Bare:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         root = ["--allow-root"] if os.geteuid() == 0 else []
+        (folder / "home").mkdir()
         config = folder / "jupyterhub_config.py"
         config.write_text(
             CONFIG.format(
@@ -64,8 +65,13 @@ class Bare:
             )
         )
         log = open(folder / "hub.log", "w")  # noqa: SIM115 - lives as long as the process
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterhub", "-f", config], stdout=log, stderr=log, cwd=folder
+            [sys.executable, "-m", "jupyterhub", "-f", config],
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            env={**os.environ, "PATH": path},
         )
         until(self._answers, 60, what="the bare Hub")
 
