@@ -6,7 +6,7 @@ import os
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import Connection, Select, insert, select, update
 
 from ..errors import NotFound
 from ..names import new_id
@@ -21,7 +21,8 @@ def seen(ledger: Ledger, hub_name: str, hub_created: str, now: datetime) -> User
     """The user of this Hub name and creation time, made at the first sight.
 
     The Hub reuses names and numbers: a name with another creation time is a new person. The old one is
-    marked gone and their notebooks go to the trash, for an administrator to hand on.
+    marked gone and their notebooks go to the trash, for an administrator to hand on. Another name with the
+    very same creation time is the same person, renamed at the Hub (which tells nobody): the id stays.
     """
     with ledger.read() as connection:
         row = connection.execute(_same(hub_name, hub_created)).first()
@@ -35,7 +36,7 @@ def seen(ledger: Ledger, hub_name: str, hub_created: str, now: datetime) -> User
         old = connection.execute(
             select(users).where(users.c.hub_name == hub_name, users.c.gone_at.is_(None))
         ).all()
-        id = new_id(now, os.urandom)
+        id = _renamed(connection, hub_name, hub_created) or new_id(now, os.urandom)
         for gone in old:
             connection.execute(update(users).where(users.c.id == gone.id).values(gone_at=now))
             connection.execute(
@@ -44,21 +45,13 @@ def seen(ledger: Ledger, hub_name: str, hub_created: str, now: datetime) -> User
                 .values(trashed_at=now)
             )
             audit.add(connection, now, None, [gone.id], "user.gone", "created_anew", {"successor": id})
-        connection.execute(
-            insert(users).values(id=id, hub_name=hub_name, hub_created=hub_created, last_seen=now)
-        )
-        audit.add(connection, now, id, [id], "user.seen", "first", {})
+        values = {"hub_name": hub_name, "hub_created": hub_created, "last_seen": now}
+        if connection.execute(update(users).where(users.c.id == id).values(**values)).rowcount:
+            audit.add(connection, now, id, [id], "user.renamed", "hub", {})
+        else:
+            connection.execute(insert(users).values(id=id, **values))
+            audit.add(connection, now, id, [id], "user.seen", "first", {})
         return made(User, connection.execute(select(users).where(users.c.id == id)).one())
-
-
-def renamed(ledger: Ledger, old_name: str, new_name: str, hub_created: str) -> None:
-    """The Hub renamed a user: the name changes, the id stays."""
-    with ledger.write() as connection:
-        connection.execute(
-            update(users)
-            .where(users.c.hub_name == old_name, users.c.hub_created == hub_created)
-            .values(hub_name=new_name)
-        )
 
 
 def get(ledger: Ledger, id: str) -> User:
@@ -81,3 +74,15 @@ def by_name(ledger: Ledger, hub_name: str) -> User | None:
 
 def _same(hub_name: str, hub_created: str) -> Select[Any]:
     return select(users).where(users.c.hub_name == hub_name, users.c.hub_created == hub_created)
+
+
+def _renamed(connection: Connection, hub_name: str, hub_created: str) -> str | None:
+    """Who had another name and this creation time; only where the time is given to the microsecond."""
+    if "." not in hub_created:
+        return None
+    rows = connection.execute(
+        select(users.c.id).where(
+            users.c.hub_created == hub_created, users.c.hub_name != hub_name, users.c.gone_at.is_(None)
+        )
+    ).all()
+    return rows[0].id if len(rows) == 1 else None

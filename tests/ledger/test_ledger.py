@@ -68,6 +68,16 @@ def test_a_user_made_anew_under_the_same_name_sees_nothing_of_the_first(ledger, 
     assert users.by_name(ledger, "mara") == second
 
 
+def test_a_user_renamed_at_the_hub_keeps_everything(ledger, made):
+    created = "2026-01-01T00:00:00.123456Z"
+    first = made.user(created=created)
+    notebook = made.notebook(first)
+    again = users.seen(ledger, "mara-lind", created, NOW)
+    assert again.id == first.id
+    assert notebooks.get(ledger, notebook.id).trashed_at is None
+    assert users.by_name(ledger, "mara") is None
+
+
 def test_a_name_in_use_is_refused_also_while_it_is_in_the_trash(ledger, made):
     user = made.user()
     notebook = made.notebook(user)
