@@ -80,6 +80,20 @@ class Session:
     made_anew: list[str] | None
     warnings: list[str] | None
     verdict: str | None
+    verdict_since: datetime | None
+    verdict_at: datetime | None
+    verdict_sentence: str | None
+    signals: list[Mapping[str, Any]] | None
+    quiet_since: datetime | None
+    idle_ends_at: datetime | None
+    session_ends_at: datetime | None
+    extended_seconds: int
+    extensions: int
+    warned_at: datetime | None
+    reached_at: datetime | None
+    delayed_at: datetime | None
+    observed_idle_at: datetime | None
+    observed_limit_at: datetime | None
     cause: str | None
     detail: str | None
     actor: str | None

@@ -150,6 +150,8 @@ leases = Table(
 )
 
 #: One run of a notebook. kind: work or save. launch: what it started with (profiles.choosing.Launch).
+#: verdict_at: when the newest heartbeat was judged, signals: what it said (contract.Signal). quiet_since: the idle
+#: clock's start. warned_at, reached_at, delayed_at: idle warning given, seen by somebody, stop put off for it.
 sessions = Table(
     "sessions",
     metadata,
@@ -182,6 +184,20 @@ sessions = Table(
     Column("made_anew", JSON),
     Column("warnings", JSON),
     Column("verdict", String(10)),
+    Column("verdict_since", Utc),
+    Column("verdict_at", Utc),
+    Column("verdict_sentence", Text),
+    Column("signals", JSON),
+    Column("quiet_since", Utc),
+    Column("idle_ends_at", Utc),
+    Column("session_ends_at", Utc),
+    Column("extended_seconds", Integer, nullable=False, server_default=text("0")),
+    Column("extensions", Integer, nullable=False, server_default=text("0")),
+    Column("warned_at", Utc),
+    Column("reached_at", Utc),
+    Column("delayed_at", Utc),
+    Column("observed_idle_at", Utc),
+    Column("observed_limit_at", Utc),
     Column("cause", String(40)),
     Column("detail", Text),
     Column("actor", String(ID_LENGTH)),
