@@ -148,6 +148,7 @@ class Agent:
                 self._pause(wait)
                 continue
             if answer.lease is not None:
+                self.service.wire.trust(answer.store_authority)
                 self.lease.renewed(answer.lease, asked_at)
                 self.standing.take_back(waiting)
                 return answer

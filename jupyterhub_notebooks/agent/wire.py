@@ -1,8 +1,8 @@
 """HTTP for threads: one keep-alive connection a thread and host, nothing repeated behind one's back.
 
 Promises: a request is sent again only when a connection that was kept open turns out to be closed, and
-then once; every request of the agent may arrive twice. http and https, with the authorities of
-SSL_CERT_FILE or of the system.
+then once; every request of the agent may arrive twice. http and https; a server's certificate is always checked, with
+the authorities of SSL_CERT_FILE or of the system and those that ``trust`` was given.
 """
 
 from __future__ import annotations
@@ -11,7 +11,11 @@ import http.client
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    import ssl
 
 #: What a connection that does not work raises: no answer came, or half of one.
 BROKEN: tuple[type[Exception], ...] = (OSError, http.client.HTTPException)
@@ -32,6 +36,12 @@ class Wire:
     def __init__(self, timeout_seconds: float = 60.0) -> None:
         self.timeout_seconds = timeout_seconds
         self._local = threading.local()
+        self._authority = ""
+        self._checks: ssl.SSLContext | None = None
+
+    def trust(self, authority: str) -> None:
+        """Also servers whose certificate one of these (PEM) signed; for connections made from now on."""
+        self._authority, self._checks = authority, None
 
     def request(
         self,
@@ -89,11 +99,19 @@ class Wire:
         response = connection.getresponse()
         return Answer(response.status, dict(response.getheaders()), response.read())
 
-    @staticmethod
-    def _connection(key: tuple[str, str, int]) -> http.client.HTTPConnection:
+    def _connection(self, key: tuple[str, str, int]) -> http.client.HTTPConnection:
         scheme, host, port = key
         if scheme == "https":
+            return http.client.HTTPSConnection(host, port or 443, context=self._context())
+        return http.client.HTTPConnection(host, port or 80)
+
+    def _context(self) -> ssl.SSLContext:
+        """Made once: reading the system's authorities takes longer than a request."""
+        if self._checks is None:
             import ssl
 
-            return http.client.HTTPSConnection(host, port or 443, context=ssl.create_default_context())
-        return http.client.HTTPConnection(host, port or 80)
+            made = ssl.create_default_context()
+            if self._authority:
+                made.load_verify_locations(cadata=self._authority)
+            self._checks = made
+        return self._checks

@@ -80,7 +80,8 @@ class HelloAnswer(Body):
     """lease is None where another session holds it (``held_by`` says which, in words).
 
     head: number of the newest snapshot of kind save, 0 where there is none. next_number: what the next
-    snapshot would be called. secret_key: the workspace's key (hex) where it is encrypted.
+    snapshot would be called. secret_key: the workspace's key (hex) where it is encrypted. store_authority:
+    certificates (PEM) that storage's addresses are checked with, beside the system's.
     """
 
     workspace: str
@@ -97,6 +98,7 @@ class HelloAnswer(Body):
     never_saved: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     secret_key: str | None = None
+    store_authority: str = ""
     server_time: str = ""
     protocol: int = PROTOCOL
 

@@ -26,7 +26,7 @@ from .handling import Health, Nothing
 from .heartbeats import Heartbeats
 from .orders import Waiting
 from .signing import Signer
-from .storage import Objects, open_objects, root_of, signer_of
+from .storage import Objects, authority_of, open_objects, root_of, signer_of
 
 log = logging.getLogger("agents")
 
@@ -36,7 +36,10 @@ THREADS = 32  # each waits for a disk or a store, not for the processor
 
 
 class Agents:
-    """All that the addresses share. root: the directory store's folder, None where objects lie elsewhere."""
+    """All that the addresses share. root: the directory store's folder, None where objects lie elsewhere.
+
+    authority: certificates that agents need beside the system's to reach the store, as text.
+    """
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class Agents:
         signer: Signer,
         *,
         root: Path | None,
+        authority: str = "",
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.settings = settings
@@ -53,6 +57,7 @@ class Agents:
         self.objects = objects
         self.signer = signer
         self.root = root
+        self.authority = authority
         self.clock = clock
         self.heartbeats = Heartbeats(ledger)
         self.waiting = Waiting(ledger)
@@ -134,7 +139,9 @@ async def service(settings: Settings) -> AsyncIterator[None]:
         hub_id = await ledger.run(hub.hub_id, now)
         signer = signer_of(settings, SYSTEM_CLOCK)
         objects = await asyncio.to_thread(open_objects, settings, hub_id, now)
-        agents = Agents(settings, ledger, objects, signer, root=root_of(settings))
+        agents = Agents(
+            settings, ledger, objects, signer, root=root_of(settings), authority=authority_of(settings)
+        )
         sockets = await running.bind(settings.agents_url, setting="agents_url")
         if agents.root is not None:  # the port is ours, so no other process writes there
             await asyncio.to_thread(directory.sweep, agents.root)

@@ -43,6 +43,7 @@ async def hello(agents: Agents, session: Session, body: Hello) -> HelloAnswer:
         next_in_seconds=next_in_seconds("hello", settings.heartbeat_seconds, settings.heartbeat_soon_seconds),
         never_saved=settings.never_saved,
         environment={str(name): str(value) for name, value in (launch.get("environment") or {}).items()},
+        store_authority=agents.authority,
         server_time=to_text(agents.clock.now()),
     )
 

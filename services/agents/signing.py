@@ -7,18 +7,18 @@ or change an object once written.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Protocol
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode
 
 from jupyterhub_notebooks.contract import SignedUrl
-from jupyterhub_notebooks.errors import ConfigError
+from jupyterhub_notebooks.workspace.store.signing import LIFETIME_SECONDS, S3Signer, put_headers
 
-LIFETIME_SECONDS = 900
+__all__ = ["LIFETIME_SECONDS", "DirectorySigner", "S3Signer", "Signer", "put_headers"]
+
 BELOW = "workspaces/"  # where all that is signed lies; the directory store's URLs leave it out
 
 
@@ -28,15 +28,6 @@ class Signer(Protocol):
     def get(self, key: str) -> SignedUrl: ...
 
     def put(self, key: str, length: int, sha256: str) -> SignedUrl: ...
-
-
-def put_headers(length: int, sha256: str) -> dict[str, str]:
-    """What a PUT of these bytes must carry; sha256 as 64 hex digits."""
-    return {
-        "content-length": str(length),
-        "if-none-match": "*",
-        "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(sha256)).decode(),
-    }
 
 
 class DirectorySigner:
@@ -76,80 +67,3 @@ class DirectorySigner:
         if not hmac.compare_digest(expected.encode(), query.get("signature", "").encode()):
             return False
         return int(query["expires"]) >= self._now().timestamp()
-
-
-class S3Signer:
-    """AWS Signature Version 4 in the query, payload unsigned (its checksum header is signed).
-
-    virtual: the bucket stands in the host name, else in the path. token: of a session's temporary keys.
-    """
-
-    def __init__(
-        self,
-        *,
-        endpoint_url: str,
-        region: str,
-        key: str,
-        secret: str,
-        bucket: str,
-        prefix: str,
-        now: Callable[[], datetime],
-        token: str = "",
-        virtual: bool = False,
-    ) -> None:
-        parts = urlsplit(endpoint_url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ConfigError(
-                f"{endpoint_url!r} is not the address of an S3 server",
-                next=["Write http:// or https://, a host and a port"],
-                field="store_options.endpoint_url",
-            )
-        self._host = f"{bucket}.{parts.netloc}" if virtual else parts.netloc
-        self._endpoint = f"{parts.scheme}://{self._host}"
-        path = (parts.path.strip("/"), "" if virtual else bucket, prefix.strip("/"))
-        self._path = "/".join(["", *(part for part in path if part)])
-        self._token = token
-        self._region = region
-        self._id = key
-        self._secret = secret
-        self._now = now
-        self._day = ""
-        self._day_key = b""
-
-    def get(self, key: str) -> SignedUrl:
-        return SignedUrl(self._url("GET", key, {}))
-
-    def put(self, key: str, length: int, sha256: str) -> SignedUrl:
-        headers = put_headers(length, sha256)
-        return SignedUrl(self._url("PUT", key, headers), headers)
-
-    def _url(self, method: str, key: str, headers: Mapping[str, str]) -> str:
-        at = self._now().strftime("%Y%m%dT%H%M%SZ")
-        scope = f"{at[:8]}/{self._region}/s3/aws4_request"
-        signed = {"host": self._host, **headers}
-        names = ";".join(sorted(signed))
-        fields = {
-            "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
-            "X-Amz-Credential": f"{self._id}/{scope}",
-            "X-Amz-Date": at,
-            "X-Amz-Expires": str(LIFETIME_SECONDS),
-            "X-Amz-SignedHeaders": names,
-        }
-        if self._token:
-            fields["X-Amz-Security-Token"] = self._token
-        query = urlencode(sorted(fields.items()), quote_via=quote, safe="-_.~")
-        path = quote(f"{self._path}/{key}", safe="/-_.~")
-        lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
-        request = f"{method}\n{path}\n{query}\n{lines}\n{names}\nUNSIGNED-PAYLOAD"
-        digest = hashlib.sha256(request.encode()).hexdigest()
-        to_sign = f"AWS4-HMAC-SHA256\n{at}\n{scope}\n{digest}"
-        signature = hmac.new(self._key_of(at[:8]), to_sign.encode(), hashlib.sha256).hexdigest()
-        return f"{self._endpoint}{path}?{query}&X-Amz-Signature={signature}"
-
-    def _key_of(self, day: str) -> bytes:
-        if day != self._day:
-            key = f"AWS4{self._secret}".encode()
-            for part in (day, self._region, "s3", "aws4_request"):
-                key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-            self._day, self._day_key = day, key
-        return self._day_key

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from jupyterhub_notebooks import __version__
 from jupyterhub_notebooks.clock import Clock
-from jupyterhub_notebooks.errors import ConfigError, NotFound, StorageAway
+from jupyterhub_notebooks.errors import NotFound, StorageAway
 from jupyterhub_notebooks.settings import Settings, secret
 from jupyterhub_notebooks.workspace.layout import (
     ROOT_KEY,
@@ -24,12 +24,13 @@ from jupyterhub_notebooks.workspace.layout import (
     workspace_key,
 )
 from jupyterhub_notebooks.workspace.store import claim_root, open_store
-from jupyterhub_notebooks.workspace.store.opening import S3_OPTIONS
+from jupyterhub_notebooks.workspace.store.opening import s3_place
 
-from .signing import DirectorySigner, S3Signer, Signer
+from .signing import DirectorySigner, Signer
 
 __all__ = [
     "Objects",
+    "authority_of",
     "block_key",
     "ensure_workspace",
     "open_objects",
@@ -110,25 +111,11 @@ def signer_of(settings: Settings, clock: Clock) -> Signer:
     if root_of(settings) is not None:
         base = f"{settings.reachable_url.rstrip('/')}/v1/store"
         return DirectorySigner(base, secret(settings.signing_key), clock.now)
-    parts = urlsplit(settings.store)
-    options = {
-        name: settings.store_options.get(name) or _variable(names) for name, names in S3_OPTIONS.items()
-    }
-    keys = {name: secret(options[name]) if options[name] else "" for name in ("key", "secret", "token")}
-    for name in ("key", "secret"):
-        if not keys[name]:
-            raise ConfigError("This option of the store is missing", field=f"store_options.{name}")
-    region = options["region"] or "us-east-1"
-    return S3Signer(
-        endpoint_url=options["endpoint_url"] or f"https://s3.{region}.amazonaws.com",
-        region=region,
-        bucket=parts.netloc,
-        prefix=parts.path,
-        now=clock.now,
-        virtual=options["addressing"] == "virtual",
-        **keys,
-    )
+    return s3_place(settings.store, settings.store_options).signer(clock.now)
 
 
-def _variable(names: tuple[str, ...]) -> str:
-    return next((value for name in names if (value := os.environ.get(name))), "")
+def authority_of(settings: Settings) -> str:
+    """The certificates that an agent must trust to reach the store, as text; empty where the system's are enough."""
+    if root_of(settings) is not None:
+        return ""
+    return s3_place(settings.store, settings.store_options).authority() or ""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from ...errors import BadInput, ToolMissing
+from ...errors import BadInput, ConfigError, ToolMissing
 from ...settings import secret
 from .base import Store
 from .directory import DirectoryStore
+from .signing import S3Signer
 
 #: Options of an ``s3://`` store, and the variables that give their defaults.
 S3_OPTIONS: dict[str, tuple[str, ...]] = {
@@ -21,8 +25,57 @@ S3_OPTIONS: dict[str, tuple[str, ...]] = {
     "token": ("AWS_SESSION_TOKEN",),
     "addressing": (),
     "conditional": (),
+    "put_key": (),
+    "put_secret": (),
+    "put_token": (),
+    "ca_file": ("AWS_CA_BUNDLE",),
 }
-_SECRET = ("key", "secret", "token")
+_SECRET = ("key", "secret", "token", "put_key", "put_secret", "put_token")
+
+
+@dataclass(frozen=True)
+class S3Place:
+    """Where an ``s3://`` store lies and how it is reached; options with defaults filled in and secrets read."""
+
+    bucket: str
+    prefix: str
+    options: Mapping[str, str] = field(repr=False)
+
+    @property
+    def endpoint(self) -> str:
+        """The server's address without the bucket."""
+        return self.options["endpoint_url"] or f"https://s3.{self.region}.amazonaws.com"
+
+    @property
+    def region(self) -> str:
+        return self.options["region"] or "us-east-1"
+
+    @property
+    def conditional(self) -> bool:
+        """Whether objects are created with a condition that the store judges."""
+        return self.options["conditional"] != "none"
+
+    def authority(self) -> str | None:
+        """The certificates of an own authority as text, None where the system's are enough. Raises ConfigError."""
+        path = self.options["ca_file"]
+        return read_authority(path) if path else None
+
+    def signer(self, now: Callable[[], datetime]) -> S3Signer:
+        """What signs URLs for it. Raises ConfigError where the keys are missing."""
+        for name in ("key", "secret"):
+            if not self.options[name]:
+                raise ConfigError("This option of the store is missing", field=f"store_options.{name}")
+        names = ("key", "secret", "token", "put_key", "put_secret", "put_token")
+        return S3Signer(
+            endpoint_url=self.endpoint,
+            region=self.region,
+            bucket=self.bucket,
+            prefix=self.prefix,
+            now=now,
+            virtual=self.options["addressing"] == "virtual",
+            conditional=self.conditional,
+            **{name: self.options[name] for name in names},
+        )
 
 
 def open_store(
@@ -39,7 +92,7 @@ def open_store(
     if parts.scheme == "file":
         return _directory(url, parts.netloc, unquote(parts.path), create)
     if parts.scheme == "s3":
-        return _s3(url, parts.netloc, parts.path, dict(options or {}), serialized)
+        return _s3(url, options or {}, serialized)
     raise _not_a_store(url)
 
 
@@ -62,8 +115,8 @@ def _directory(url: str, host: str, path: str, create: bool) -> Store:
     return DirectoryStore(folder)
 
 
-def _s3(url: str, bucket: str, path: str, options: dict[str, str], serialized: bool) -> Store:
-    prefix = path.strip("/")
+def s3_place(url: str, options: Mapping[str, str]) -> S3Place:
+    """Where that store lies. Raises BadInput, ConfigError; a message names an option, never a secret's value."""
     unknown = sorted(set(options) - set(S3_OPTIONS))
     if unknown:
         raise BadInput(
@@ -71,7 +124,15 @@ def _s3(url: str, bucket: str, path: str, options: dict[str, str], serialized: b
             next=[f"Known are {', '.join(S3_OPTIONS)}"],
             field="store",
         )
-    if not bucket or "@" in bucket or any(part in (".", "..", "") for part in prefix.split("/") if prefix):
+    parts = urlsplit(url)
+    bucket, prefix = parts.netloc, parts.path.strip("/")
+    if (
+        parts.query
+        or parts.fragment
+        or not bucket
+        or "@" in bucket
+        or any(part in (".", "..", "") for part in prefix.split("/") if prefix)
+    ):
         raise _not_a_store(url)
     values = {name: options.get(name) or _default(names) for name, names in S3_OPTIONS.items()}
     if values["endpoint_url"] and not values["endpoint_url"].startswith(("http://", "https://")):
@@ -82,6 +143,33 @@ def _s3(url: str, bucket: str, path: str, options: dict[str, str], serialized: b
         )
     for name in _SECRET:
         values[name] = secret(values[name]) if values[name] else ""
+    if bool(values["put_key"]) != bool(values["put_secret"]):
+        missing = "put_secret" if values["put_key"] else "put_key"
+        raise ConfigError("This option of the store is missing", field=f"store_options.{missing}")
+    if values["ca_file"]:
+        read_authority(values["ca_file"])
+    return S3Place(bucket, prefix, values)
+
+
+def read_authority(path: str) -> str:
+    """The certificates in a file, as text. Raises ConfigError for what holds none."""
+    where = "store_options.ca_file"
+    try:
+        text = Path(path).read_text(encoding="ascii")
+        ssl.create_default_context(cadata=text)
+    except OSError as error:
+        if isinstance(error, ssl.SSLError):
+            raise ConfigError(f"{path} holds no certificate", error.reason or "", field=where) from None
+        raise ConfigError(f"{path} cannot be read", error.strerror or str(error), field=where) from None
+    except ValueError:
+        raise ConfigError(
+            f"{path} holds no certificate", "It is not a file in PEM form", field=where
+        ) from None
+    return text
+
+
+def _s3(url: str, options: Mapping[str, str], serialized: bool) -> Store:
+    place = s3_place(url, options)
     try:
         from .s3 import S3Store
     except ImportError as error:
@@ -90,7 +178,7 @@ def _s3(url: str, bucket: str, path: str, options: dict[str, str], serialized: b
             str(error),
             ["Run: pip install 'jupyterhub-notebooks[s3]'"],
         ) from None
-    return S3Store(url, bucket, prefix, values, serialized=serialized)
+    return S3Store(url, place.bucket, place.prefix, place.options, serialized=serialized)
 
 
 def _default(names: tuple[str, ...]) -> str:

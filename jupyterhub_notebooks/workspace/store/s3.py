@@ -181,7 +181,10 @@ def _arguments(options: Mapping[str, str]) -> dict[str, Any]:
         "secret": options.get("secret") or None,
         "token": options.get("token") or None,
         "endpoint_url": options.get("endpoint_url") or None,
-        "client_kwargs": {"region_name": options.get("region") or "us-east-1"},
+        "client_kwargs": {
+            "region_name": options.get("region") or "us-east-1",
+            **({"verify": options["ca_file"]} if options.get("ca_file") else {}),
+        },
         "config_kwargs": config,
         "use_listings_cache": False,
         "skip_instance_cache": True,
