@@ -14,7 +14,6 @@ from datetime import datetime
 from ... import __version__
 from ...errors import ConfigError, Conflict, Damaged, NotFound, Refusal
 from .. import layout
-from ..keys import OPEN, Keys, WrongKey, key_id, needed
 from ..layout import LeaseObject, WorkspaceFacts
 from ..ports import CommitFacts, MissingBlocks
 from ..snapshots import canonical
@@ -30,16 +29,12 @@ class HeldLease:
 
 
 class WorkspaceStore:
-    """Blocks and Snapshots of the workspace below ``prefix`` of store (``""``: the store is this workspace's).
-
-    An encrypted workspace is opened with ``unlock`` before anything of it is read or written.
-    """
+    """Blocks and Snapshots of the workspace below ``prefix`` of store (``""``: the store is this workspace's)."""
 
     def __init__(self, store: Store, prefix: str = "") -> None:
         self.store = store
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
         self._held: HeldLease | None = None
-        self.keys = OPEN
 
     def get(self, what: str | int, /) -> bytes:
         """The stored bytes of a block (64 hex) or of a snapshot (its number). Raises NotFound."""
@@ -119,35 +114,14 @@ class WorkspaceStore:
         except NotFound:
             return None
 
-    def unlock(self, key: bytes | None) -> WorkspaceFacts | None:
-        """Takes the workspace's key, or None where it is not encrypted; answers ``facts``.
-
-        Raises WrongKey where workspace.json says otherwise. A workspace that is made next is encrypted with key.
-        """
-        facts = self.facts()
-        given = key_id(key) if key is not None else None
-        if facts is not None and facts.key != given:
-            if facts.key is not None:
-                raise needed(facts.key)
-            raise WrongKey(
-                "This workspace is not encrypted",
-                "A key was given for it, and it was made without one.",
-                ["Run the command without a key", "Copy it to a new address with `workspace encrypt`"],
-                field="key",
-            )
-        self.keys = Keys(key) if key is not None else OPEN
-        return facts
-
     def create(self, workspace_id: str, *, lease: str, now: datetime) -> WorkspaceFacts:
         """Makes workspace.json, or answers what is there already. Raises ConfigError for a store that lies."""
         by = f"jupyterhub-notebooks {__version__}"
-        body = layout.workspace_json(workspace_id, lease=lease, now=now, created_by=by, key=self.keys.id)
+        body = layout.workspace_json(workspace_id, lease=lease, now=now, created_by=by)
         key = self._prefix + layout.WORKSPACE_KEY
         if self.store.put_new(key, body):
             # The same facts in other bytes: a store that takes them now would take two writers' commits too.
-            other = layout.workspace_json(
-                workspace_id, lease=lease, now=now, created_by=by + " ", key=self.keys.id
-            )
+            other = layout.workspace_json(workspace_id, lease=lease, now=now, created_by=by + " ")
             if self.store.put_new(key, other):
                 raise ConfigError(
                     "This store overwrites what it was asked to create only once",
