@@ -1,8 +1,10 @@
 """One ledger: connections that keep SQLite's and PostgreSQL's rules, and one thread for async callers.
 
 SQLite runs in WAL with a busy time-out of 30 s; every writing transaction begins with BEGIN IMMEDIATE,
-so that two writers wait for each other instead of failing; reads have connections of their own. A
-database that does not answer raises ``DatabaseAway``.
+so that two writers wait for each other instead of failing; reads have connections of their own. On
+PostgreSQL rows are locked, always in this order: users, notebooks, workspaces, leases, sessions, snapshots,
+intents, audit; where a row is made that must be the only one, its owner's row is locked first (``alone_in``
+where it has none). A database that does not answer raises ``DatabaseAway``.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy import Connection, Table, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError
 
 from ..errors import ConfigError, DatabaseAway
 from ..settings import secret
@@ -35,6 +37,8 @@ class Ledger:
         url = secret(url)
         try:
             self.url = make_url(url)
+            if self.url.drivername == "postgresql":
+                self.url = self.url.set(drivername="postgresql+psycopg")
             self._engine = create_engine(self.url, **_options(self.url.get_backend_name()))
         except (ArgumentError, ImportError) as error:
             raise ConfigError(
@@ -83,10 +87,17 @@ def now_of(connection: Connection) -> datetime:
     return moment.astimezone(UTC)
 
 
+def alone_in(connection: Connection, table: Table) -> None:
+    """No other transaction writes that table until this one ends; reads go on. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE")
+
+
 def _options(backend: str) -> dict[str, Any]:
     if backend == "sqlite":
         return {"connect_args": {"timeout": BUSY_SECONDS, "check_same_thread": False}}
-    return {"pool_pre_ping": True, "pool_recycle": 300}
+    waits = {"connect_timeout": 10, "options": f"-c lock_timeout={BUSY_SECONDS:.0f}s"}
+    return {"pool_pre_ping": True, "pool_recycle": 300, "connect_args": waits}
 
 
 def _prepare_sqlite(raw: Any, _record: Any) -> None:
@@ -108,7 +119,7 @@ def _told() -> Iterator[None]:
     """A database's own errors, as one sentence."""
     try:
         yield
-    except OperationalError as error:
+    except (OperationalError, InterfaceError) as error:
         raise DatabaseAway(
             "The ledger's database does not answer", _short(error), ["It is tried again by itself"]
         ) from error
@@ -122,5 +133,5 @@ def _told() -> Iterator[None]:
         raise
 
 
-def _short(error: DatabaseError) -> str:
-    return str(error.orig).splitlines()[0]
+def _short(error: DatabaseError | InterfaceError) -> str:
+    return (str(error.orig).splitlines() or [""])[0]

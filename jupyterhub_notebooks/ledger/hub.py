@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import insert, select
 
 from ..names import new_id
-from .database import Ledger
+from .database import Ledger, alone_in
 from .tables import hub
 
 HUB_ID = "hub_id"
@@ -21,6 +21,7 @@ def hub_id(ledger: Ledger, now: datetime) -> str:
         found = connection.execute(query).scalar()
     if found is None:
         with ledger.write() as connection:
+            alone_in(connection, hub)
             found = connection.execute(query).scalar()
             if found is None:
                 found = new_id(now, os.urandom)

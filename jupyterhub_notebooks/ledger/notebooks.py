@@ -43,6 +43,7 @@ def create(
     if len(title) > 200:
         raise BadInput("The name is longer than 200 characters", next=["Choose a shorter one"], field="name")
     with ledger.write() as connection:
+        _lock_owner(connection, user)
         there = _named(connection, user, server_name)
         if there is not None:
             raise Conflict(
@@ -57,6 +58,7 @@ def create(
 def ensure(ledger: Ledger, user: str, server_name: str, now: datetime, *, store: str = "") -> Notebook:
     """The notebook of a Hub server, made where a start through the Hub names one that is not there yet."""
     with ledger.write() as connection:
+        _lock_owner(connection, user)
         there = _named(connection, user, server_name)
         if there is None:
             return _insert(connection, user, server_name, server_name or MAIN, now, "", "", None, store, user)
@@ -92,6 +94,11 @@ def _insert(
     connection.execute(insert(workspaces).values(id=workspace, notebook=id, store=store))
     audit.add(connection, now, actor or user, [id, workspace], "notebook.created", "asked", {})
     return made(Notebook, connection.execute(select(notebooks).where(notebooks.c.id == id)).one())
+
+
+def _lock_owner(connection: Connection, user: str) -> None:
+    """One at a time makes a notebook of this user."""
+    connection.execute(select(users.c.id).where(users.c.id == user).with_for_update())
 
 
 def _named(connection: Connection, user: str, server_name: str) -> Notebook | None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import delete, insert, select
 
-from .database import Ledger
+from .database import Ledger, alone_in
 from .tables import passwords
 
 
@@ -21,6 +21,7 @@ class Password(NamedTuple):
 def set_password(ledger: Ledger, hub_name: str, hash: str, now: datetime, *, admin: bool = False) -> None:
     """Replaces what was there."""
     with ledger.write() as connection:
+        alone_in(connection, passwords)
         connection.execute(delete(passwords).where(passwords.c.hub_name == hub_name))
         connection.execute(
             insert(passwords).values(hub_name=hub_name, hash=hash, admin=int(admin), changed_at=now)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from .database import Ledger
+from .database import Ledger, alone_in
 from .tables import profile_versions
 
 
@@ -19,6 +19,7 @@ def keep(ledger: Ledger, name: str, version: str, content: Mapping[str, Any], no
         if connection.execute(select(profile_versions.c.name).where(here)).first():
             return
     with ledger.write() as connection:
+        alone_in(connection, profile_versions)
         if not connection.execute(select(profile_versions.c.name).where(here)).first():
             connection.execute(
                 insert(profile_versions).values(

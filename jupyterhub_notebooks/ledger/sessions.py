@@ -48,7 +48,7 @@ def begin(
     launch: what it starts with; its ``profile`` and ``version`` stand in columns of their own.
     """
     with ledger.write() as connection:
-        row = connection.execute(select(notebooks).where(notebooks.c.id == notebook)).one()
+        row = connection.execute(select(notebooks).where(notebooks.c.id == notebook).with_for_update()).one()
         open_one = connection.execute(
             select(sessions.c.id).where(sessions.c.notebook == notebook, sessions.c.closed_at.is_(None))
         ).first()
@@ -167,7 +167,7 @@ def resolve(ledger: Ledger, text: str) -> Session:
 def report(ledger: Ledger, reports: Iterable[Report]) -> None:
     """Writes what heartbeats brought, all in one transaction; a closed session takes nothing any more."""
     with ledger.write() as connection:
-        for one in reports:
+        for one in sorted(reports, key=lambda one: one.session):  # one order for all who lock rows
             connection.execute(
                 update(sessions)
                 .where(sessions.c.id == one.session, sessions.c.closed_at.is_(None))
@@ -198,7 +198,7 @@ def stop_asked(ledger: Ledger, id: str, now: datetime) -> None:
 def ended(ledger: Ledger, id: str, now: datetime, cause: str = "", detail: str = "") -> None:
     """The server is gone (the last save may still run). The first time and cause stay."""
     with ledger.write() as connection:
-        row = connection.execute(select(sessions).where(sessions.c.id == id)).first()
+        row = connection.execute(select(sessions).where(sessions.c.id == id).with_for_update()).first()
         if row is None:
             return
         values: dict[str, Any] = {}
@@ -226,7 +226,9 @@ def close(
     pending_files above 0: files on its volume are newer than the newest snapshot, ``unsaved_on`` is set.
     """
     with ledger.write() as connection:
-        row = connection.execute(select(sessions).where(sessions.c.id == id)).first()
+        space = select(sessions.c.workspace).where(sessions.c.id == id).scalar_subquery()
+        connection.execute(select(workspaces.c.id).where(workspaces.c.id == space).with_for_update())
+        row = connection.execute(select(sessions).where(sessions.c.id == id).with_for_update()).first()
         if row is None or row.closed_at is not None:
             return False
         values: dict[str, Any] = {
@@ -238,8 +240,8 @@ def close(
             "pending_files": pending_files,
             "pending_bytes": pending_bytes,
         }
-        connection.execute(update(sessions).where(sessions.c.id == id).values(**values))
         connection.execute(update(leases).where(leases.c.session == id).values(session=None, ends_at=now))
+        connection.execute(update(sessions).where(sessions.c.id == id).values(**values))
         if pending_files:
             connection.execute(
                 update(workspaces)
@@ -254,13 +256,14 @@ def close(
 def add_log(ledger: Ledger, id: str, first: int, lines: Iterable[str], now: datetime) -> None:
     """Lines of a session's log, numbered from first; a line that is there already stays as it was."""
     with ledger.write() as connection:
+        connection.execute(select(sessions.c.id).where(sessions.c.id == id).with_for_update())
         there = set(
             connection.execute(
                 select(session_log.c.number).where(session_log.c.session == id, session_log.c.number >= first)
             ).scalars()
         )
         fresh: list[dict[str, Any]] = [
-            {"session": id, "number": number, "at": now, "line": line[:4000]}
+            {"session": id, "number": number, "at": now, "line": line.replace("\0", "")[:4000]}
             for number, line in enumerate(lines, first)
             if number not in there
         ]

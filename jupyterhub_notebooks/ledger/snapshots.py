@@ -11,7 +11,7 @@ import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ..errors import Conflict, Denied
 from . import audit
@@ -39,7 +39,7 @@ def reserve(
     Raises Denied where the session is closed, Conflict where the lease is lost or the number is not next.
     """
     with ledger.write() as connection:
-        connection.execute(select(workspaces.c.id).where(workspaces.c.id == workspace).with_for_update())
+        _lock(connection, workspace)
         open_one = connection.execute(
             select(sessions.c.id).where(
                 sessions.c.id == session,
@@ -93,6 +93,11 @@ def reserve(
         )
 
 
+def _lock(connection: Connection, workspace: str) -> None:
+    """One at a time changes the index of this workspace."""
+    connection.execute(select(workspaces.c.id).where(workspaces.c.id == workspace).with_for_update())
+
+
 def settle(
     ledger: Ledger, workspace: str, number: int, committed: bool, now: datetime, *, by_writer: bool = True
 ) -> None:
@@ -103,6 +108,7 @@ def settle(
     """
     here = (snapshots.c.workspace == workspace) & (snapshots.c.number == number)
     with ledger.write() as connection:
+        _lock(connection, workspace)
         row = connection.execute(select(snapshots).where(here)).first()
         if row is None or row.state == "committed":
             return
@@ -137,6 +143,7 @@ def found(
     """
     here = (snapshots.c.workspace == workspace) & (snapshots.c.number == number)
     with ledger.write() as connection:
+        _lock(connection, workspace)
         row = connection.execute(select(snapshots).where(here)).first()
         if row is None or (row.state == "reserved" and row.sha256 != facts.sha256):
             connection.execute(delete(snapshots).where(here))

@@ -75,6 +75,7 @@ def _config() -> Config:
 def _alone(ledger: Ledger) -> Iterator[None]:
     if not ledger.is_sqlite:
         with ledger.read() as connection:
+            connection.execute(text("SET LOCAL lock_timeout = 0"))  # a long migration is waited for
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
             try:
                 yield

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, insert, select, update
 from ..errors import NotFound
 from ..names import new_id
 from . import audit
-from .database import Ledger
+from .database import Ledger, alone_in
 from .rows import User, made
 from .tables import notebooks as notebooks_table
 from .tables import users
@@ -29,28 +29,34 @@ def seen(ledger: Ledger, hub_name: str, hub_created: str, now: datetime) -> User
     if row is not None and row.last_seen and (now - row.last_seen).total_seconds() < 60:
         return made(User, row)
     with ledger.write() as connection:
-        row = connection.execute(_same(hub_name, hub_created)).first()
+        if row is None:
+            alone_in(connection, users)
+            row = connection.execute(_same(hub_name, hub_created)).first()
         if row is not None:
             connection.execute(update(users).where(users.c.id == row.id).values(last_seen=now))
             return made(User, row)
         old = connection.execute(
             select(users).where(users.c.hub_name == hub_name, users.c.gone_at.is_(None))
         ).all()
-        id = _renamed(connection, hub_name, hub_created) or new_id(now, os.urandom)
+        before = _renamed(connection, hub_name, hub_created)
+        id = before or new_id(now, os.urandom)
+        values = {"hub_name": hub_name, "hub_created": hub_created, "last_seen": now}
         for gone in old:
             connection.execute(update(users).where(users.c.id == gone.id).values(gone_at=now))
+        if before is not None:
+            connection.execute(update(users).where(users.c.id == id).values(**values))
+        else:
+            connection.execute(insert(users).values(id=id, **values))
+        for gone in old:
             connection.execute(
                 update(notebooks_table)
                 .where(notebooks_table.c.user == gone.id, notebooks_table.c.trashed_at.is_(None))
                 .values(trashed_at=now)
             )
+        for gone in old:
             audit.add(connection, now, None, [gone.id], "user.gone", "created_anew", {"successor": id})
-        values = {"hub_name": hub_name, "hub_created": hub_created, "last_seen": now}
-        if connection.execute(update(users).where(users.c.id == id).values(**values)).rowcount:
-            audit.add(connection, now, id, [id], "user.renamed", "hub", {})
-        else:
-            connection.execute(insert(users).values(id=id, **values))
-            audit.add(connection, now, id, [id], "user.seen", "first", {})
+        told = ("user.renamed", "hub") if before is not None else ("user.seen", "first")
+        audit.add(connection, now, id, [id], *told, {})
         return made(User, connection.execute(select(users).where(users.c.id == id)).one())
 
 

@@ -1,4 +1,4 @@
-"""A real SQLite ledger, migrated as `up` does it."""
+"""A real ledger, migrated as `up` does it: each test runs on SQLite and on a PostgreSQL server."""
 
 import itertools
 import os
@@ -9,13 +9,23 @@ import pytest
 from jupyterhub_notebooks import ledger as rooms
 from jupyterhub_notebooks.ledger import Ledger, notebooks, sessions, upgrade, users
 from jupyterhub_notebooks.names import new_id
+from tests import postgres
 
 NOW = datetime(2026, 10, 14, 14, 30, tzinfo=UTC)
 
 
-@pytest.fixture
-def url(tmp_path):
-    return f"sqlite:///{tmp_path}/ledger.sqlite"
+@pytest.fixture(scope="session")
+def postgresql():
+    """One server for all tests; each gets a database of its own."""
+    with postgres.running() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ledger.sqlite"
+    return request.getfixturevalue("postgresql").new_database()
 
 
 @pytest.fixture

