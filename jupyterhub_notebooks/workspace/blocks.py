@@ -13,6 +13,7 @@ import zstandard
 from blake3 import blake3
 
 from ..errors import Damaged
+from .keys import OPEN, Keys, Unsealed
 
 MAGIC = b"NBLK"
 FORMAT = 1
@@ -27,30 +28,34 @@ _mine = threading.local()
 
 
 def hash_of(data: bytes | bytearray | memoryview) -> bytes:
-    """The 32 bytes that name data."""
+    """The 32 bytes that name data in a workspace that is not encrypted."""
     return blake3(data).digest()
 
 
-def encode(plain: bytes | bytearray | memoryview) -> bytes:
-    """The stored bytes of a block; the same format whatever the level."""
+def encode(plain: bytes | bytearray | memoryview, keys: Keys = OPEN, name: bytes | None = None) -> bytes:
+    """The stored bytes of a block; the same format whatever the level. name: its name, where that is known."""
     length = len(plain)
     if not 0 < length <= MOST_PLAIN:
         raise ValueError(f"a block of {length} bytes")
     packed = _compressor().compress(plain)
+    if keys.id is not None:
+        codec, body = (ZSTD_ENCRYPTED, packed) if len(packed) < length else (PLAIN_ENCRYPTED, plain)
+        header = HEADER.pack(MAGIC, FORMAT, codec, length)
+        return header + keys.seal(name or keys.hash_of(plain), header, body)
     if len(packed) < length:
         return HEADER.pack(MAGIC, FORMAT, ZSTD, length) + packed
     return HEADER.pack(MAGIC, FORMAT, PLAIN, length) + bytes(plain)
 
 
-def decode(name: bytes, stored: bytes, length: int) -> bytes:
+def decode(name: bytes, stored: bytes, length: int, keys: Keys = OPEN) -> bytes:
     """The plaintext of block ``name``, which the listing says is ``length`` bytes long. Raises Damaged."""
-    body = _body(name, stored, length)
-    if hash_of(body) != name:
+    body = _body(name, stored, length, keys)
+    if keys.hash_of(body) != name:
         raise damaged(name, "its content is not what its name says")
     return body
 
 
-def _body(name: bytes, stored: bytes, length: int) -> bytes:
+def _body(name: bytes, stored: bytes, length: int, keys: Keys) -> bytes:
     if not 0 < length <= MOST_PLAIN:
         raise damaged(name, f"a block of {length} bytes cannot be")
     if len(stored) < HEADER.size:
@@ -60,14 +65,22 @@ def _body(name: bytes, stored: bytes, length: int) -> bytes:
         raise damaged(name, "it does not begin like a block")
     if version != FORMAT:
         raise damaged(name, f"its format {version} is newer than this program reads ({FORMAT})")
-    if codec in (PLAIN_ENCRYPTED, ZSTD_ENCRYPTED):
-        raise damaged(name, "it is encrypted, and this workspace has no key here")
-    if codec not in (PLAIN, ZSTD):
+    if codec not in (PLAIN, ZSTD, PLAIN_ENCRYPTED, ZSTD_ENCRYPTED):
         raise damaged(name, f"its codec {codec} is not one that this program knows")
+    sealed = codec in (PLAIN_ENCRYPTED, ZSTD_ENCRYPTED)
+    if sealed and keys.id is None:
+        raise damaged(name, "it is encrypted, and this workspace has no key here")
+    if keys.id is not None and not sealed:
+        raise damaged(name, "it is not encrypted, and this workspace is")
     if plain_length != length:
         raise damaged(name, f"it holds {plain_length} bytes where the listing says {length}")
     body = stored[HEADER.size :]
-    if codec == PLAIN:
+    if sealed:
+        try:
+            body = keys.unseal(name, stored[: HEADER.size], body)
+        except Unsealed:
+            raise damaged(name, "it was changed, or sealed with another key") from None
+    if codec in (PLAIN, PLAIN_ENCRYPTED):
         if len(body) != length:
             raise damaged(name, f"{len(body)} of its {length} bytes are there")
         return body

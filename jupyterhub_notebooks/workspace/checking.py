@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from ..contract import Progress
 from ..errors import Damaged, NotFound
 from . import fetching
-from .blocks import HEADER, MOST_STORED, hash_of
+from .blocks import HEADER, MOST_STORED
 from .entries import FILE, Entry, content_of, shown
+from .keys import keys_of
 from .pages import PageRef, entries_of, leaves_of
 from .pool import Pool
 from .ports import Blocks, OnProgress, Snapshots
-from .snapshots import SnapshotHead, parse_snapshot
+from .snapshots import SnapshotHead, head_of
 
 _SHOWN = 5
 
@@ -102,6 +103,7 @@ def check(
 class _Check:
     def __init__(self, blocks: Blocks, cancelled: Callable[[], bool]) -> None:
         self._blocks, self._cancelled = blocks, cancelled
+        self._keys = keys_of(blocks)
         self.errors: list[Problem] = []
         self.hints: list[Problem] = []
         self.needs: dict[bytes, _Need] = {}
@@ -113,7 +115,7 @@ class _Check:
         """One snapshot with all its pages."""
         lost = f"Snapshot {number} cannot be restored"
         try:
-            head = parse_snapshot(snapshots.get(number), number=number)
+            head = head_of(snapshots, number)
         except (Damaged, NotFound) as error:
             self.errors.append(Problem(error.sentence(), lost, (number,)))
             return
@@ -144,7 +146,7 @@ class _Check:
 
     def _needed(self, entry: Entry, number: int) -> None:
         whole = len(entry.pieces) == 1
-        if not whole and content_of(entry.pieces) != entry.content:
+        if not whole and content_of(entry.pieces, self._keys) != entry.content:
             self.hints.append(
                 Problem(f"The content id of {shown(entry.path)} is another", "It is stored again")
             )
@@ -185,7 +187,7 @@ class _Check:
         except Damaged as error:
             return name, error.why
         for (offset, length), content in need.parts.items():
-            if hash_of(plain[offset : offset + length]) != content:
+            if self._keys.hash_of(plain[offset : offset + length]) != content:
                 return name, "a file's place in it holds another file's bytes"
         return name, ""
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from blake3 import blake3
 
 from ..errors import Damaged
-from .blocks import MOST_PLAIN, hash_of
+from .blocks import MOST_PLAIN
+from .keys import OPEN, Keys
 
 FILE, DIRECTORY, SYMLINK = "file", "directory", "symlink"
 KINDS = (FILE, DIRECTORY, SYMLINK)  # their numbers in a row
@@ -21,7 +22,7 @@ MOST_COMPONENT = 255
 MOST_PIECES = 140_000
 MOST_XATTRS = 65536
 _MOST_SIZE = 2**62
-EMPTY = hash_of(b"")
+EMPTY = OPEN.empty  # where a workspace is not encrypted
 NO_BLOCK = bytes(32)
 _PIECES = "jupyterhub-notebooks 2026 workspace pieces 1"
 
@@ -85,10 +86,10 @@ def shown(path: bytes) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def content_of(pieces: Sequence[Piece]) -> bytes:
+def content_of(pieces: Sequence[Piece], keys: Keys = OPEN) -> bytes:
     """The content id of a file whose pieces are whole blocks, as slices are, or holes."""
     if not pieces:
-        return EMPTY
+        return keys.empty
     if len(pieces) == 1 and pieces[0].block:
         return pieces[0].block
     parts = [(piece.block or NO_BLOCK) + piece.length.to_bytes(8, "big") for piece in pieces]

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from ..errors import Damaged, NotFound
 from .blocks import decode
+from .keys import keys_of
 from .pages import Fetch
 from .pool import threads
 from .ports import Blocks, Cancelled
@@ -19,7 +20,7 @@ def get(blocks: Blocks, name: bytes, length: int) -> bytes:
         stored = blocks.get(name.hex())
     except NotFound:
         raise missing(name) from None
-    return decode(name, stored, length)
+    return decode(name, stored, length, keys_of(blocks))
 
 
 def missing(name: bytes) -> Damaged:

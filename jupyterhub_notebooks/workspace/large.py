@@ -12,6 +12,7 @@ from functools import partial
 from .blocks import MOST_PLAIN
 from .comparing import FILE_BYTES, SLICE_BYTES
 from .entries import FILE, MOST_PIECES, Entry, Piece, content_of
+from .keys import OPEN, Keys
 from .pool import Pool
 from .reading import Gone, Part, Unreadable, data_slices, look, xattrs_of
 from .scanning import Found
@@ -121,7 +122,9 @@ class Large:
             self._done(Read(one.asked, found, None, "it is larger than this program can save"))
             return
         xattrs = xattrs_of(os.path.join(self._files, found.path))
-        self._done(Read(one.asked, found, entry_of(found, pieces, xattrs), settled=not one.moved))
+        self._done(
+            Read(one.asked, found, entry_of(found, pieces, xattrs, self._storing.keys), settled=not one.moved)
+        )
 
 
 def joined(slices: dict[int, Piece], size: int) -> tuple[Piece, ...]:
@@ -148,9 +151,14 @@ def joined(slices: dict[int, Piece], size: int) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
-def entry_of(found: Found, pieces: tuple[Piece, ...], xattrs: tuple[tuple[bytes, bytes], ...] = ()) -> Entry:
+def entry_of(
+    found: Found,
+    pieces: tuple[Piece, ...],
+    xattrs: tuple[tuple[bytes, bytes], ...] = (),
+    keys: Keys = OPEN,
+) -> Entry:
     """The entry of a sliced file."""
-    content = content_of(pieces)
+    content = content_of(pieces, keys)
     sparse = found.stored_bytes < found.size and found.size > FILE_BYTES
     return Entry(
         found.path,

@@ -14,6 +14,7 @@ from typing import Any
 from ..clock import to_text
 from ..errors import Damaged
 from ..names import is_id
+from .keys import CIPHER
 from .snapshots import canonical, parse_object
 
 ROOT_KEY = "notebooks-store.json"
@@ -21,6 +22,7 @@ WORKSPACE_KEY = "workspace.json"
 MOST_JSON = 65535
 MOST_CONDEMNED = 8 * 2**20
 _HEX64 = re.compile(r"[0-9a-f]{64}")
+_KEY_ID = re.compile(r"[0-9a-f]{32}")
 _NUMBER = re.compile(r"[0-9]{10}")
 _WORKSPACE = "jupyterhub-notebooks workspace"
 _LEASE = "jupyterhub-notebooks lease"
@@ -81,16 +83,20 @@ def block_of(key: str) -> str | None:
 
 @dataclass(frozen=True)
 class WorkspaceFacts:
-    """What workspace.json says that a program acts on. lease: ``service`` or ``objects``."""
+    """What workspace.json says that a program acts on. lease: ``service`` or ``objects``. key: id of the key with
+    which it is encrypted, None where it is not."""
 
     id: str
     lease: str
     created: str = ""
     created_by: str = ""
 
+    key: str | None = None
 
-def workspace_json(workspace_id: str, *, lease: str, now: datetime, created_by: str) -> bytes:
-    """The bytes of a new workspace's workspace.json."""
+def workspace_json(
+    workspace_id: str, *, lease: str, now: datetime, created_by: str, key: str | None = None
+) -> bytes:
+    """The bytes of a new workspace's workspace.json. key: id of the key with which it is encrypted."""
     if not is_id(workspace_id) or lease not in ("service", "objects"):
         raise ValueError(f"{workspace_id!r}, {lease!r}")
     return canonical(
@@ -103,7 +109,7 @@ def workspace_json(workspace_id: str, *, lease: str, now: datetime, created_by: 
             "slices": {"rule": "fixed", "bytes": 8 * 2**20},
             "bundles": {"file_bytes": 2**20, "block_bytes": 4 * 2**20},
             "pages": {"one_in": 512, "most_rows": 4096, "most_bytes": 2**20},
-            "encryption": None,
+            "encryption": {"cipher": CIPHER, "key": key} if key is not None else None,
             "lease": lease,
             "created": to_text(now),
             "created_by": created_by,
@@ -114,13 +120,26 @@ def workspace_json(workspace_id: str, *, lease: str, now: datetime, created_by: 
 def parse_workspace_json(body: bytes) -> WorkspaceFacts:
     """Raises Damaged for what this program cannot use, naming it."""
     fields = parse_object(body, _WORKSPACE, MOST_JSON, WORKSPACE_KEY)
-    for name, known in (("hash", "blake3"), ("codec", "zstd"), ("encryption", None)):
+    key = _key(fields.get("encryption"))
+    for name, known in (("hash", "blake3"), ("codec", "zstd")):
         if fields.get(name) != known:
             raise Damaged(f"This workspace has {name} {fields.get(name)!r}", "This program cannot read that")
     if not is_id(str(fields.get("id"))) or fields.get("lease") not in ("service", "objects"):
         raise Damaged(f"{WORKSPACE_KEY} is damaged", "its id or lease is none that can be")
     created, by = str(fields.get("created", "")), str(fields.get("created_by", ""))
-    return WorkspaceFacts(fields["id"], fields["lease"], created[:40], by[:200])
+    return WorkspaceFacts(fields["id"], fields["lease"], created[:40], by[:200], key)
+
+
+def _key(encryption: Any) -> str | None:
+    if encryption is None:
+        return None
+    known = isinstance(encryption, dict) and encryption.get("cipher") == CIPHER
+    key = encryption.get("key") if known else None
+    if not isinstance(key, str) or not _KEY_ID.fullmatch(key):
+        raise Damaged(
+            f"This workspace has encryption {str(encryption)[:80]!r}", "This program cannot read that"
+        )
+    return key
 
 
 @dataclass(frozen=True)

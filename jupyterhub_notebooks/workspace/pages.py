@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import msgpack
 
 from ..errors import Damaged
-from .blocks import MOST_PLAIN, hash_of
+from .blocks import MOST_PLAIN
 from .entries import DIRECTORY, FILE, Entry, from_row, order, to_row, why_not_a_path
+from .keys import OPEN, Keys
 
 PREFIX = b"NBPG\x01"
 ONE_IN = 512
@@ -57,17 +58,17 @@ class Listing(NamedTuple):
     pages: tuple[Page, ...]
 
 
-def build(entries: Iterable[Entry]) -> Listing:
+def build(entries: Iterable[Entry], keys: Keys = OPEN) -> Listing:
     """The pages of entries, which must be in order."""
-    pages = list(_leaves(entries))
+    pages = list(_leaves(entries, keys))
     level = pages
     while len(level) > 1:
-        level = list(_nodes([page.ref for page in level]))
+        level = list(_nodes([page.ref for page in level], keys))
         pages += level
     return Listing(level[0].ref if level else None, tuple(pages))
 
 
-def _leaves(entries: Iterable[Entry]) -> Iterator[Page]:
+def _leaves(entries: Iterable[Entry], keys: Keys) -> Iterator[Page]:
     pack = msgpack.Packer(autoreset=True).pack
     rows: list[bytes] = []
     members: list[Entry] = []
@@ -75,8 +76,8 @@ def _leaves(entries: Iterable[Entry]) -> Iterator[Page]:
     lengths: dict[bytes, int] = {}
     size = 0
     for entry in entries:
-        if rows and (len(rows) >= MOST_ROWS or size >= MOST_BYTES or _begins(entry.path, 0)):
-            yield _leaf(rows, members, index, lengths)
+        if rows and (len(rows) >= MOST_ROWS or size >= MOST_BYTES or _begins(entry.path, 0, keys)):
+            yield _leaf(rows, members, index, lengths, keys)
             rows, members, index, lengths, size = [], [], {}, {}, 0
         for piece in entry.pieces:
             if piece.block:
@@ -87,20 +88,20 @@ def _leaves(entries: Iterable[Entry]) -> Iterator[Page]:
         rows.append(row)
         members.append(entry)
     if rows:
-        yield _leaf(rows, members, index, lengths)
+        yield _leaf(rows, members, index, lengths, keys)
 
 
 def _leaf(
-    rows: list[bytes], members: list[Entry], index: dict[bytes, int], lengths: dict[bytes, int]
+    rows: list[bytes], members: list[Entry], index: dict[bytes, int], lengths: dict[bytes, int], keys: Keys
 ) -> Page:
     plain = _page(0, [[block, lengths[block]] for block in index], rows)
     files = [entry for entry in members if entry.kind == FILE]
     size = sum(entry.size for entry in files)
-    ref = PageRef(hash_of(plain), len(plain), 0, members[0].path, len(members), len(files), size)
+    ref = PageRef(keys.hash_of(plain), len(plain), 0, members[0].path, len(members), len(files), size)
     return Page(ref, plain)
 
 
-def _nodes(children: Sequence[PageRef]) -> Iterator[Page]:
+def _nodes(children: Sequence[PageRef], keys: Keys) -> Iterator[Page]:
     pack = msgpack.Packer(autoreset=True).pack
     group: list[PageRef] = []
     rows: list[bytes] = []
@@ -108,8 +109,8 @@ def _nodes(children: Sequence[PageRef]) -> Iterator[Page]:
     for child in children:
         full = len(group) >= MOST_ROWS or size >= MOST_BYTES
         # With one child only, a level would not be smaller than the one below.
-        if full or (len(group) >= 2 and _begins(child.first, child.level + 1)):
-            yield _node(group, rows)
+        if full or (len(group) >= 2 and _begins(child.first, child.level + 1, keys)):
+            yield _node(group, rows, keys)
             group, rows, size = [], [], 0
         group.append(child)
         rows.append(
@@ -117,16 +118,16 @@ def _nodes(children: Sequence[PageRef]) -> Iterator[Page]:
         )
         size += len(rows[-1])
     if group:
-        yield _node(group, rows)
+        yield _node(group, rows, keys)
 
 
-def _node(children: list[PageRef], rows: list[bytes]) -> Page:
+def _node(children: list[PageRef], rows: list[bytes], keys: Keys) -> Page:
     level = children[0].level + 1
     plain = _page(level, [], rows)
     below = [
         sum(column) for column in zip(*((c.entries, c.files, c.size_bytes) for c in children), strict=True)
     ]
-    return Page(PageRef(hash_of(plain), len(plain), level, children[0].first, *below), plain)
+    return Page(PageRef(keys.hash_of(plain), len(plain), level, children[0].first, *below), plain)
 
 
 def _page(level: int, blocks: list[list[Any]], rows: list[bytes]) -> bytes:
@@ -139,8 +140,8 @@ def _page(level: int, blocks: list[list[Any]], rows: list[bytes]) -> bytes:
     return PREFIX + head + b"".join(rows)
 
 
-def _begins(path: bytes, level: int) -> bool:
-    return int.from_bytes(hash_of(path)[4 * level : 4 * level + 4], "big") < _BELOW
+def _begins(path: bytes, level: int, keys: Keys) -> bool:
+    return int.from_bytes(keys.hash_of(path)[4 * level : 4 * level + 4], "big") < _BELOW
 
 
 def read(

@@ -11,10 +11,10 @@ import stat
 from collections.abc import Callable, Sequence
 
 from . import reading, scanning
-from .blocks import hash_of
 from .comparing import FILE_BYTES, SLICE_BYTES
-from .entries import DIRECTORY, EMPTY, FILE, SYMLINK, Entry, Piece, content_of, links_of, order
+from .entries import DIRECTORY, FILE, SYMLINK, Entry, Piece, content_of, links_of, order
 from .ignore import ASIDE, Ignore
+from .keys import OPEN, Keys
 from .large import joined
 from .placing import Places
 from .pool import Pool
@@ -30,13 +30,14 @@ def replace(
     leave: Ignore,
     fill: Fill,
     cancelled: Callable[[], bool],
+    keys: Keys = OPEN,
 ) -> int:
     """Makes the directory what entries say; fill writes contents. Answers how many files were right already."""
     places.remove_all(ASIDE)
     seen = scanning.walk(files, leave).found
     now = {item.path: item for item in seen}
     links = links_of(entries)
-    right = _right_already(files, entries, now, links, cancelled)
+    right = _right_already(files, entries, now, links, cancelled, keys)
     wanted = [
         (_aside(number), entry)
         for number, entry in enumerate(entries)
@@ -61,6 +62,7 @@ def _right_already(
     now: dict[bytes, Found],
     links: dict[bytes, bytes],
     cancelled: Callable[[], bool],
+    keys: Keys,
 ) -> set[bytes]:
     """Files that have the content they shall have, and no other name."""
     right: set[bytes] = set()
@@ -77,26 +79,26 @@ def _right_already(
             if item.links > 1 or entry.path in links:
                 continue
             cost = min(item.size, SLICE_BYTES)
-            pool.submit(cost, _same_content, files, item, entry, done=note)
+            pool.submit(cost, _same_content, files, item, entry, keys, done=note)
         pool.finish()
     return right
 
 
-def _same_content(files: bytes, item: Found, entry: Entry) -> bytes | None:
+def _same_content(files: bytes, item: Found, entry: Entry, keys: Keys) -> bytes | None:
     try:
-        content = content_id(files, item)
+        content = content_id(files, item, keys)
     except (reading.Gone, reading.Grown, OSError):
         return None
     return item.path if content == entry.content else None
 
 
-def content_id(files: bytes, item: Found) -> bytes | None:
+def content_id(files: bytes, item: Found, keys: Keys = OPEN) -> bytes | None:
     """The content id of a file on the disk, None where it does not hold still. Raises Gone, Grown, OSError."""
     if not item.size:
-        return EMPTY
+        return keys.empty
     if item.size <= FILE_BYTES:
         read = reading.whole(files, item, FILE_BYTES)
-        return hash_of(read.data) if read.settled else None
+        return keys.hash_of(read.data) if read.settled else None
     slices: dict[int, Piece] = {}
     for number in reading.data_slices(files, item, SLICE_BYTES):
         offset = number * SLICE_BYTES
@@ -105,8 +107,8 @@ def content_id(files: bytes, item: Found) -> bytes | None:
             return None
         length = len(part.data)
         if part.data.count(0) != length:
-            slices[number] = Piece(hash_of(part.data), length, 0, length)
-    return content_of(joined(slices, item.size))
+            slices[number] = Piece(keys.hash_of(part.data), length, 0, length)
+    return content_of(joined(slices, item.size), keys)
 
 
 def _remove(places: Places, seen: Sequence[Found], wanted: dict[bytes, Entry]) -> None:

@@ -19,12 +19,13 @@ from ..units import show_size
 from . import fetching, ignore, lastseen, pages, scanning
 from .entries import DIRECTORY, FILE, Entry, links_of, shown
 from .filling import Filling
+from .keys import Keys, keys_of
 from .lastseen import LastSeen, Stamp
 from .placing import Places
 from .pool import Pool
 from .ports import Blocks, OnProgress, Snapshots
 from .replacing import replace
-from .snapshots import SnapshotHead, parse_snapshot
+from .snapshots import SnapshotHead, head_of
 from .volume import Volume
 
 
@@ -59,13 +60,13 @@ def restore(
     """
     began = time.monotonic()
     with volume.locked():
-        head = parse_snapshot(snapshots.get(number), number=number)
+        head = head_of(snapshots, number)
         entries = list(pages.read(head.root, fetching.fetcher(blocks, cancelled)))
         volume.begin_restore(number)
         one = _Restore(volume, blocks, entries, never_saved, progress, cancelled)
         try:
             one.run()
-            _remember(volume, head, entries, never_saved)
+            _remember(volume, head, entries, never_saved, keys_of(blocks))
         except OSError as error:
             raise _translated(error, volume, one.todo_bytes) from error
         volume.end_restore()
@@ -77,7 +78,7 @@ def restore(
 
 def listing(blocks: Blocks, snapshots: Snapshots, number: int) -> Iterator[Entry]:
     """The entries of a snapshot, in order. Raises NotFound, Damaged, StorageAway, also on the way."""
-    head = parse_snapshot(snapshots.get(number), number=number)
+    head = head_of(snapshots, number)
     return pages.read(head.root, fetching.fetcher(blocks))
 
 
@@ -108,7 +109,9 @@ class _Restore:
             if fresh:
                 self._straight(places)
             else:
-                self.kept = replace(files, places, self.entries, leave, self.fill, self.cancelled)
+                self.kept = replace(
+                    files, places, self.entries, leave, self.fill, self.cancelled, keys_of(self.blocks)
+                )
             for entry in reversed([entry for entry in self.entries if entry.kind == DIRECTORY]):
                 places.dress_folder(entry)
             why = "this file system does not keep its attributes"
@@ -141,7 +144,9 @@ class _Restore:
             self.progress(done)
 
 
-def _remember(volume: Volume, head: SnapshotHead, entries: list[Entry], never_saved: Sequence[str]) -> None:
+def _remember(
+    volume: Volume, head: SnapshotHead, entries: list[Entry], never_saved: Sequence[str], keys: Keys
+) -> None:
     """All is on the disk: the base is this snapshot, and what lies here is what it says."""
     files = os.fsencode(volume.files)
     scanning.sync(files)
@@ -152,7 +157,7 @@ def _remember(volume: Volume, head: SnapshotHead, entries: list[Entry], never_sa
         item = looks.get(entry.path)
         if item is not None and (item.size, item.mtime_ns) == (entry.size, entry.mtime_ns):
             stamps[entry.path] = (item.inode, item.ctime_ns)
-    leaves = lastseen.leaves_of(pages.build(entries))
+    leaves = lastseen.leaves_of(pages.build(entries, keys))
     lastseen.write(volume, LastSeen(head.workspace, head.number, tick_ns, entries, stamps, leaves))
     volume.remember(base=head.number)
 

@@ -17,7 +17,6 @@ from datetime import datetime
 from ..contract import Progress
 from ..errors import BadInput, Damaged, Denied, NotFound, Refusal
 from . import ignore, lastseen, scanning
-from .blocks import hash_of
 from .comparing import (
     FILE_BYTES,
     Plan,
@@ -29,6 +28,7 @@ from .comparing import (
 )
 from .entries import DIRECTORY, FILE, SYMLINK, Entry, Piece, order, shown
 from .fetching import fetcher
+from .keys import WrongKey, keys_of
 from .large import Large
 from .lastseen import UNSETTLED, LastSeen, Stamp
 from .pages import Listing, build, read
@@ -36,7 +36,7 @@ from .pool import Pool
 from .ports import Blocks, CommitFacts, MissingBlocks, OnProgress, Snapshots
 from .reading import xattrs_of
 from .scanning import Found
-from .snapshots import SnapshotHead, compose_snapshot, parse_snapshot
+from .snapshots import SnapshotHead, compose_snapshot, head_of, parse_snapshot
 from .storing import Read, Storing
 from .volume import Volume
 
@@ -107,6 +107,8 @@ def save(
     Conflict where another was first; StorageAway; Damaged.
     """
     began = time.monotonic()
+    if keys_of(blocks).id != keys_of(snapshots).id:
+        raise ValueError("blocks and snapshots of one workspace have different keys")
     if not volume.files.is_dir():
         raise BadInput(f"There is no directory {volume.files}", next=["Name the directory to be saved"])
     with volume.locked():
@@ -177,6 +179,7 @@ class _Save:
         self.workspace_id, self.never_saved = workspace_id, never_saved
         self.cancelled, self.progress, self.always_read = cancelled, progress, always_read
         self.distrust = distrust
+        self.keys = keys_of(blocks)
         self.files = os.fsencode(volume.files)
         self.entries: dict[bytes, Entry] = {}
         self.stamps: dict[bytes, Stamp] = {}
@@ -200,7 +203,7 @@ class _Save:
         self.skipped += seen.skipped
         found = _sorted(seen.found)
         todo = self._trusted(plan(found, last, self.always_read() if self.always_read else frozenset()))
-        leaves = last.leaves if last else lastseen.leaves_of(build(base or ()))
+        leaves = last.leaves if last else lastseen.leaves_of(build(base or (), self.keys))
         storing = self._store(todo, base or (), leaves)
         self._others(found)
         self._keep_unreadable(seen.blind, before)
@@ -212,7 +215,7 @@ class _Save:
         if unchanged and base is not None:
             after, number = list(base), 0
         else:
-            listing = build(after)
+            listing = build(after, self.keys)
             leaves = lastseen.leaves_of(listing)
             self._commit(storing, listing, number, parent, kind, now, created_by, (size, files, len(after)))
         at = number or (self.volume.base or 0)
@@ -232,11 +235,13 @@ class _Save:
         if not number or number not in self.snapshots.numbers():
             return None, None
         try:
-            head = parse_snapshot(self.snapshots.get(number), number=number, workspace=self.workspace_id)
+            head = head_of(self.snapshots, number, self.workspace_id)
             last = lastseen.load(self.volume, self.workspace_id)
             if last is not None and last.number == number:
                 return last, last.entries
             return None, list(read(head.root, fetcher(self.blocks, self.cancelled)))
+        except WrongKey:
+            raise
         except (Damaged, NotFound):
             return None, None
 
@@ -265,7 +270,7 @@ class _Save:
             if entry.pieces and not any(piece.block in self.distrust for piece in entry.pieces):
                 contents[entry.content] = entry.pieces
                 known.update(piece.block for piece in entry.pieces)
-        known.update({hash_of(leaf) for leaf in leaves} - set(self.distrust))
+        known.update({self.keys.hash_of(leaf) for leaf in leaves} - set(self.distrust))
         storing = Storing(self.blocks, known, contents)
         for item, entry in todo.kept:
             self._take(item, entry._replace(hard_link_to=b""))
@@ -366,8 +371,8 @@ class _Save:
             len(self.skipped),
             listing.root,
         )
-        body = compose_snapshot(head, os.urandom(16))
-        check = parse_snapshot(body, number=number, workspace=self.workspace_id).check
+        body = compose_snapshot(head, os.urandom(16), self.keys)
+        check = parse_snapshot(body, number=number, workspace=self.workspace_id, keys=self.keys).check
         self.volume.remember(pending=(number, check))
         facts = CommitFacts(kind, size, files, storing.stored_bytes, tuple(storing.present))
         self.snapshots.commit(number, body, facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import re
 from dataclasses import dataclass
@@ -10,14 +11,17 @@ from typing import Any
 
 from ..clock import from_text, to_text
 from ..errors import Damaged
-from .blocks import MOST_PLAIN, hash_of
+from .blocks import MOST_PLAIN
+from .keys import OPEN, Keys, keys_of, needed
 from .pages import MOST_LEVEL, PageRef
+from .ports import Snapshots
 
 MAGIC = "jupyterhub-notebooks snapshot"
 FORMAT = 1
 MOST_BYTES = 65535
 KINDS = ("save", "recovery")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
+_KEY_ID = re.compile(r"[0-9a-f]{32}")
 _MOST = 2**62
 
 
@@ -44,7 +48,7 @@ class SnapshotHead:
     check: str = ""
 
 
-def compose_snapshot(head: SnapshotHead, nonce: bytes) -> bytes:
+def compose_snapshot(head: SnapshotHead, nonce: bytes, keys: Keys = OPEN) -> bytes:
     """The object's bytes; nonce is 16 random bytes."""
     listing = None
     if head.root is not None:
@@ -66,9 +70,9 @@ def compose_snapshot(head: SnapshotHead, nonce: bytes) -> bytes:
         "stored_bytes": head.stored_bytes,
         "skipped": head.skipped,
         "listing": listing,
-        "encryption": None,
+        "encryption": keys.id,
     }
-    return canonical({**fields, "check": hash_of(canonical(fields)).hex()})
+    return canonical({**fields, "check": keys.check_of(canonical(fields))})
 
 
 def canonical(fields: dict[str, Any]) -> bytes:
@@ -76,13 +80,29 @@ def canonical(fields: dict[str, Any]) -> bytes:
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
-def parse_snapshot(body: bytes, *, number: int | None = None, workspace: str | None = None) -> SnapshotHead:
-    """What body says, where it is a whole snapshot (of that number and workspace). Raises Damaged."""
+def head_of(snapshots: Snapshots, number: int, workspace: str | None = None) -> SnapshotHead:
+    """What a snapshot says, read with the keys of snapshots. Raises NotFound, Damaged, WrongKey, StorageAway."""
+    body = snapshots.get(number)
+    return parse_snapshot(body, number=number, workspace=workspace, keys=keys_of(snapshots))
+
+
+def parse_snapshot(
+    body: bytes, *, number: int | None = None, workspace: str | None = None, keys: Keys = OPEN
+) -> SnapshotHead:
+    """What body says, where it is a whole snapshot (of that number and workspace). Raises Damaged, and WrongKey
+    where it is encrypted with another key than keys."""
     fields = parse_object(body, MAGIC, MOST_BYTES, what(number))
     check = fields.pop("check", None)
-    if fields.get("encryption") is not None:
-        raise _odd(number, "it is encrypted, and this workspace has no key here")
-    if not isinstance(check, str) or hash_of(canonical(fields)).hex() != check:
+    sealed = fields.get("encryption")
+    if sealed is None and keys.id is not None:
+        raise _odd(number, "it is not encrypted, and its workspace is")
+    if sealed is not None and not (isinstance(sealed, str) and _KEY_ID.fullmatch(sealed)):
+        raise _odd(number, "it names a key that cannot be")
+    if sealed != keys.id:
+        raise needed(sealed)
+    if not isinstance(check, str) or not _HEX64.fullmatch(check):
+        raise _odd(number, "its check is none that can be")
+    if not hmac.compare_digest(keys.check_of(canonical(fields)), check):
         raise _odd(number, "its content is not what its own check says")
     kind, parent, lease = fields.get("kind"), fields.get("parent"), fields.get("lease")
     if kind not in KINDS:

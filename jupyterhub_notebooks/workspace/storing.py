@@ -10,9 +10,10 @@ import threading
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from .blocks import MOST_PLAIN, encode, hash_of
+from .blocks import MOST_PLAIN, encode
 from .comparing import FILE_BYTES
-from .entries import EMPTY, FILE, Entry, Piece
+from .entries import FILE, Entry, Piece
+from .keys import Keys, keys_of
 from .ports import Blocks
 from .reading import Gone, Grown, Part, Unreadable, Whole, part, whole
 from .scanning import Found
@@ -37,6 +38,7 @@ class Storing:
         self, blocks: Blocks, known: Iterable[bytes], contents: dict[bytes, tuple[Piece, ...]]
     ) -> None:
         self._blocks = blocks
+        self.keys = keys_of(blocks)
         self._lock = threading.Lock()
         self._there = set(known)
         self._contents = contents
@@ -50,7 +52,7 @@ class Storing:
             if name in self._there:
                 return
             self._there.add(name)
-        body = encode(plain)
+        body = encode(plain, self.keys, name)
         written = self._blocks.put(name.hex(), body)
         with self._lock:
             if written:
@@ -70,14 +72,14 @@ class Storing:
             return read._replace(data=b""), None
         if not data[:64].strip(b"\0") and data.count(0) == len(data):
             return read._replace(data=b""), Piece(b"", 0, 0, len(data))
-        name = hash_of(data)
+        name = self.keys.hash_of(data)
         self.put(name, data)
         return read._replace(data=b""), Piece(name, len(data), 0, len(data))
 
     def bundle(self, files: bytes, batch: list[Found]) -> list[Read]:
         """Reads small files and stores those with new content in one bundle (more where they grew)."""
         results: list[Read] = []
-        filling = _Bundle()
+        filling = _Bundle(self.keys)
         for asked in batch:
             try:
                 read = whole(files, asked, FILE_BYTES)
@@ -92,14 +94,14 @@ class Storing:
                 continue
             if len(filling.data) + len(read.data) > MOST_PLAIN:
                 results += self._full(filling)
-                filling = _Bundle()
+                filling = _Bundle(self.keys)
             filling.add(asked, read, self._contents)
         return results + self._full(filling)
 
     def _full(self, filling: _Bundle) -> list[Read]:
         pieces = {}
         if filling.data:
-            name = hash_of(filling.data)
+            name = self.keys.hash_of(filling.data)
             length = len(filling.data)
             self.put(name, filling.data)
             for content, (offset, size) in filling.places.items():
@@ -129,14 +131,15 @@ class Storing:
 class _Bundle:
     """A bundle being filled: its bytes, where each content lies in them, and the files that want to know."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
         self.data = bytearray()
         self.places: dict[bytes, tuple[int, int]] = {}
         self.members: list[tuple[Found, Whole, bytes]] = []
 
     def add(self, asked: Found, read: Whole, known: dict[bytes, tuple[Piece, ...]]) -> None:
         data = read.data
-        content = hash_of(data) if data else EMPTY
+        content = self._keys.hash_of(data)
         self.members.append((asked, read._replace(data=b""), content))
         if data and content not in known and content not in self.places:
             self.places[content] = (len(self.data), len(data))

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import AlreadyRunning, BadInput, Damaged, NotFound
+from .keys import WrongKey
 from .ports import Snapshots
-from .snapshots import parse_snapshot
+from .snapshots import head_of
 
 MARKER = ".workspace.initialized"
 _FORMAT = 1
@@ -102,7 +103,9 @@ class Volume:
             return self.base
         number, check = pending
         try:
-            committed = parse_snapshot(snapshots.get(number), number=number).check == check
+            committed = head_of(snapshots, number).check == check
+        except WrongKey:
+            raise
         except (NotFound, Damaged):
             committed = False
         self.remember(base=number if committed else self.base)

@@ -14,6 +14,7 @@ from datetime import datetime
 from ... import __version__
 from ...errors import ConfigError, Conflict, Damaged, NotFound, Refusal
 from .. import layout
+from ..keys import OPEN, Keys, WrongKey, key_id, needed
 from ..layout import LeaseObject, WorkspaceFacts
 from ..ports import CommitFacts, MissingBlocks
 from ..snapshots import canonical
@@ -42,6 +43,7 @@ class WorkspaceStore:
         return self.store.get(self._prefix + path)
 
     # Blocks
+        self.keys = OPEN
 
     def put(self, name: str, body: bytes) -> bool:
         return self.store.put(self._prefix + layout.block_path(name), body)
@@ -117,11 +119,13 @@ class WorkspaceStore:
     def create(self, workspace_id: str, *, lease: str, now: datetime) -> WorkspaceFacts:
         """Makes workspace.json, or answers what is there already. Raises ConfigError for a store that lies."""
         by = f"jupyterhub-notebooks {__version__}"
-        body = layout.workspace_json(workspace_id, lease=lease, now=now, created_by=by)
+        body = layout.workspace_json(workspace_id, lease=lease, now=now, created_by=by, key=self.keys.id)
         key = self._prefix + layout.WORKSPACE_KEY
         if self.store.put_new(key, body):
             # The same facts in other bytes: a store that takes them now would take two writers' commits too.
-            other = layout.workspace_json(workspace_id, lease=lease, now=now, created_by=by + " ")
+            other = layout.workspace_json(
+                workspace_id, lease=lease, now=now, created_by=by + " ", key=self.keys.id
+            )
             if self.store.put_new(key, other):
                 raise ConfigError(
                     "This store overwrites what it was asked to create only once",
@@ -169,6 +173,25 @@ class WorkspaceStore:
         number = self._last_lease() + 1
         body = layout.lease_json(number, holder, now, os.urandom(16))
         if not self.store.put_new(self._lease(number), body):
+    def unlock(self, key: bytes | None) -> WorkspaceFacts | None:
+        """Takes the workspace's key, or None where it is not encrypted; answers ``facts``.
+
+        Raises WrongKey where workspace.json says otherwise. A workspace that is made next is encrypted with key.
+        """
+        facts = self.facts()
+        given = key_id(key) if key is not None else None
+        if facts is not None and facts.key != given:
+            if facts.key is not None:
+                raise needed(facts.key)
+            raise WrongKey(
+                "This workspace is not encrypted",
+                "A key was given for it, and it was made without one.",
+                ["Run the command without a key", "Copy it to a new address with `workspace encrypt`"],
+                field="key",
+            )
+        self.keys = Keys(key) if key is not None else OPEN
+        return facts
+
             raise Conflict("Another writer took the lease a moment ago", next=["Try again"])
         self._held = HeldLease(number, holder)
         self._forget_leases_below(number)
