@@ -14,7 +14,6 @@ from typing import Any
 from ..clock import to_text
 from ..errors import Damaged
 from ..names import is_id
-from .keys import CIPHER
 from .snapshots import canonical, parse_object
 
 ROOT_KEY = "notebooks-store.json"
@@ -90,8 +89,8 @@ class WorkspaceFacts:
     lease: str
     created: str = ""
     created_by: str = ""
-
     key: str | None = None
+
 
 def workspace_json(
     workspace_id: str, *, lease: str, now: datetime, created_by: str, key: str | None = None

@@ -36,6 +36,7 @@ class WorkspaceStore:
         self.store = store
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
         self._held: HeldLease | None = None
+        self.keys = OPEN
 
     def get(self, what: str | int, /) -> bytes:
         """The stored bytes of a block (64 hex) or of a snapshot (its number). Raises NotFound."""
@@ -43,7 +44,6 @@ class WorkspaceStore:
         return self.store.get(self._prefix + path)
 
     # Blocks
-        self.keys = OPEN
 
     def put(self, name: str, body: bytes) -> bool:
         return self.store.put(self._prefix + layout.block_path(name), body)
@@ -116,6 +116,25 @@ class WorkspaceStore:
         except NotFound:
             return None
 
+    def unlock(self, key: bytes | None) -> WorkspaceFacts | None:
+        """Takes the workspace's key, or None where it is not encrypted; answers ``facts``.
+
+        Raises WrongKey where workspace.json says otherwise. A workspace that is made next is encrypted with key.
+        """
+        facts = self.facts()
+        given = key_id(key) if key is not None else None
+        if facts is not None and facts.key != given:
+            if facts.key is not None:
+                raise needed(facts.key)
+            raise WrongKey(
+                "This workspace is not encrypted",
+                "A key was given for it, and it was made without one.",
+                ["Run the command without a key", "Copy it to a new address with `workspace encrypt`"],
+                field="key",
+            )
+        self.keys = Keys(key) if key is not None else OPEN
+        return facts
+
     def create(self, workspace_id: str, *, lease: str, now: datetime) -> WorkspaceFacts:
         """Makes workspace.json, or answers what is there already. Raises ConfigError for a store that lies."""
         by = f"jupyterhub-notebooks {__version__}"
@@ -173,25 +192,6 @@ class WorkspaceStore:
         number = self._last_lease() + 1
         body = layout.lease_json(number, holder, now, os.urandom(16))
         if not self.store.put_new(self._lease(number), body):
-    def unlock(self, key: bytes | None) -> WorkspaceFacts | None:
-        """Takes the workspace's key, or None where it is not encrypted; answers ``facts``.
-
-        Raises WrongKey where workspace.json says otherwise. A workspace that is made next is encrypted with key.
-        """
-        facts = self.facts()
-        given = key_id(key) if key is not None else None
-        if facts is not None and facts.key != given:
-            if facts.key is not None:
-                raise needed(facts.key)
-            raise WrongKey(
-                "This workspace is not encrypted",
-                "A key was given for it, and it was made without one.",
-                ["Run the command without a key", "Copy it to a new address with `workspace encrypt`"],
-                field="key",
-            )
-        self.keys = Keys(key) if key is not None else OPEN
-        return facts
-
             raise Conflict("Another writer took the lease a moment ago", next=["Try again"])
         self._held = HeldLease(number, holder)
         self._forget_leases_below(number)
