@@ -14,6 +14,7 @@ from typing import Any
 from ..clock import to_text
 from ..errors import Damaged
 from ..names import is_id
+from .keys import CIPHER, OPEN, Keys, Unsealed
 from .snapshots import canonical, parse_object
 
 ROOT_KEY = "notebooks-store.json"
@@ -26,6 +27,7 @@ _NUMBER = re.compile(r"[0-9]{10}")
 _WORKSPACE = "jupyterhub-notebooks workspace"
 _LEASE = "jupyterhub-notebooks lease"
 _CONDEMNED = "jupyterhub-notebooks condemned"
+_NAME = "jupyterhub-notebooks name"
 _STORE = "jupyterhub-notebooks store"
 
 
@@ -184,6 +186,32 @@ def parse_condemned(body: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
     if not isinstance(blocks, list) or not all(isinstance(b, str) and _HEX64.fullmatch(b) for b in blocks):
         raise Damaged("A list of condemned blocks is damaged", "it has names that are none")
     return fields, tuple(blocks)
+
+
+def name_json(number: int, name: str, now: datetime, keys: Keys = OPEN) -> bytes:
+    """The bytes of ``names/N``; where the workspace is encrypted, so is the name."""
+    fields: dict[str, Any] = {"magic": _NAME, "format": 1, "number": number, "at": to_text(now)}
+    if keys.id is None:
+        return canonical({**fields, "name": name[:200]})
+    return canonical({**fields, "sealed": keys.seal(_place(number, keys), b"", name[:200].encode()).hex()})
+
+
+def parse_name(body: bytes, number: int, keys: Keys = OPEN) -> str:
+    """Raises Damaged."""
+    fields = parse_object(body, _NAME, MOST_JSON, f"The name of snapshot {number}")
+    name = fields.get("name")
+    try:
+        if keys.id is not None:
+            name = keys.unseal(_place(number, keys), b"", bytes.fromhex(str(fields.get("sealed")))).decode()
+    except (Unsealed, ValueError):
+        name = None
+    if not isinstance(name, str) or not name:
+        raise Damaged(f"The name of snapshot {number} is damaged", "it cannot be read")
+    return name[:200]
+
+
+def _place(number: int, keys: Keys) -> bytes:
+    return keys.hash_of(f"the name of snapshot {number}".encode())
 
 
 @dataclass(frozen=True)
