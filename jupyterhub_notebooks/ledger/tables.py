@@ -15,6 +15,7 @@ from sqlalchemy import (
     DateTime,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -137,6 +138,16 @@ workspaces = Table(
     Column("unsaved_files", Integer, nullable=False, server_default=text("0")),
     Column("unsaved_bytes", BigInteger, nullable=False, server_default=text("0")),
     Column("limit_bytes", BigInteger),
+)
+
+#: The key of an encrypted workspace, wrapped: it opens with a key that is not in this database.
+workspace_keys = Table(
+    "workspace_keys",
+    metadata,
+    _id("workspace", primary_key=True),
+    Column("key_id", String(32), nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("made_at", Utc, nullable=False),
 )
 
 #: One writer a workspace. number only grows; ends_at is judged by the database's clock alone.
