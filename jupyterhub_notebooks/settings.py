@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .errors import ConfigError
+from .errors import BadInput, ConfigError
+from .units import parse_duration
 
 VARIABLE = "NOTEBOOKS_SETTINGS"
+ENFORCEMENT = ("stop", "observe", "off")
 
 #: Held by who uses notebooks (filtered to their own), and by who sees and stops all of them.
 USE_SCOPE = "custom:notebooks:use"
@@ -49,6 +51,11 @@ class Settings:
     profiles: path of profiles.yaml.
     agents_url: services/agents as Hub and services reach it. notebook_service_url: as a notebook reaches it
     (empty: the same). agents_api_token: secret reference, services/agents' own token at the Hub.
+    enforcement: ``stop``, ``observe`` (nothing is stopped; each stop that would have been is recorded) or ``off``.
+    limits: time limits instead of a profile's: ``{"user:mara": {"idle_stop": "1h"}, "group:data": {"max_session": "0",
+    "enforcement": "observe"}, "everyone": {"idle_stop": "20min"}}``; see profiles.limits for which comes first.
+    culler_interval_seconds: between two looks of services/idle_culler. culler_at_once: stops under way at a time.
+    unsaved_idle_seconds: so long a notebook that cannot be saved is not stopped as idle.
     abilities: what the Hub's backend can do, as it states it (profiles.choosing.Abilities); empty: a process here.
     signing_key: secret reference to the key with which the directory store's URLs are signed.
     """
@@ -76,12 +83,18 @@ class Settings:
     trash_days: int = 30
     workspace_limit_bytes: int = 20 * 10**9
     never_saved: tuple[str, ...] = NEVER_SAVED
+    enforcement: str = "stop"
+    limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    culler_interval_seconds: float = 10.0
+    culler_at_once: int = 50
+    unsaved_idle_seconds: float = 2 * 3600.0
     abilities: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "store_options", dict(self.store_options))
         object.__setattr__(self, "never_saved", tuple(self.never_saved))
         object.__setattr__(self, "abilities", dict(self.abilities))
+        object.__setattr__(self, "limits", {name: dict(one) for name, one in self.limits.items()})
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
             if item.name.endswith("_seconds") and not (isinstance(value, int | float) and value > 0):
@@ -92,6 +105,10 @@ class Settings:
                 next=["Write 'everyone' or 'group:NAME'"],
                 field="users",
             )
+        _check_enforcement(self.enforcement, "enforcement")
+        _check_limits(self.limits)
+        if not isinstance(self.culler_at_once, int) or self.culler_at_once < 1:
+            raise ConfigError("This is not a whole number above 0", field="culler_at_once")
         if not self.store.startswith(("file:///", "s3://")):
             raise ConfigError(
                 f"{self.store!r} is not the address of a store",
@@ -153,6 +170,38 @@ class Settings:
                 field=VARIABLE,
             )
         return cls.from_json(text)
+
+
+def _check_enforcement(value: Any, where: str) -> None:
+    if value not in ENFORCEMENT:
+        raise ConfigError(
+            f"{value!r} says nothing about enforcement", next=["Write stop, observe or off"], field=where
+        )
+
+
+def _check_limits(limits: Mapping[str, Mapping[str, Any]]) -> None:
+    for whom, entry in limits.items():
+        if whom != "everyone" and not (whom.startswith(("group:", "user:")) and whom.partition(":")[2]):
+            raise ConfigError(
+                f"{whom!r} names nobody",
+                next=["Write everyone, group:NAME or user:NAME"],
+                field="limits",
+            )
+        for key, value in entry.items():
+            where = f"limits[{whom!r}].{key}"
+            if key == "enforcement":
+                _check_enforcement(value, where)
+            elif key in ("idle_stop", "max_session"):
+                try:
+                    parse_duration(value)
+                except BadInput as error:
+                    raise ConfigError(error.title, next=error.next, field=where) from None
+            else:
+                raise ConfigError(
+                    "There is no such limit",
+                    next=["Write idle_stop, max_session or enforcement"],
+                    field=where,
+                )
 
 
 def secret(reference: str, environment: Mapping[str, str] = os.environ) -> str:

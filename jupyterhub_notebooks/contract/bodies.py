@@ -109,7 +109,8 @@ class Heartbeat(Body):
 
     made_anew: sentences about what the agent had to make again in the workspace. warnings: what the user
     must know though the session runs (a startup script that ended with an error). done_orders: ids of
-    orders that were carried out since the last heartbeat that was answered.
+    orders that were carried out since the last heartbeat that was answered. shown_notices: ids of notices that
+    were on a screen where somebody could have seen them, since the last heartbeat that was answered.
     """
 
     sequence: int
@@ -123,6 +124,7 @@ class Heartbeat(Body):
     made_anew: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     done_orders: tuple[str, ...] = ()
+    shown_notices: tuple[str, ...] = ()
     size_bytes: int | None = None
 
 
@@ -280,10 +282,23 @@ class Snapshots(Body):
 
 @dataclass(frozen=True)
 class Extend(Body):
-    """POST v1/extend: asks to move the session's end by seconds; who is a Hub user name."""
+    """POST v1/extend: somebody works on. Moves the end that comes first; who is a Hub user name.
 
-    seconds: float
+    seconds: by how much, for the session's end; 0: by as much as one extension has. Answers ``Extended``.
+    """
+
+    seconds: float = 0.0
     who: str = ""
+
+
+@dataclass(frozen=True)
+class Extended(Body):
+    """Answer of v1/extend. moved: ``idle`` or ``session_limit``; extensions_left: of the session's end."""
+
+    moved: str
+    idle_ends_at: str | None = None
+    session_ends_at: str | None = None
+    extensions_left: int = 0
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ CAUSES: dict[str, Cause] = {
     "cancelled": Cause("The start was cancelled", wanted=True, by_somebody=True),
     "idle": Cause("Idle, stopped", wanted=True),
     "max_session": Cause("Session limit reached, stopped", wanted=True),
+    "session_limit": Cause("Session limit reached, stopped", wanted=True),
     "quota": Cause("Quota used up, stopped", wanted=True),
     "admin": Cause("Stopped by an administrator", wanted=True),
     "shutdown": Cause("Stopped with the Hub", wanted=True),

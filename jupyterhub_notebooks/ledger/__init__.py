@@ -5,7 +5,19 @@ functions take the ``Ledger`` first, are synchronous and short, and run through 
 event loop is near. Rows come back as frozen dataclasses of ``rows``.
 """
 
-from . import audit, hub, intents, leases, notebooks, passwords, profile_versions, sessions, snapshots, users
+from . import (
+    audit,
+    clocks,
+    hub,
+    intents,
+    leases,
+    notebooks,
+    passwords,
+    profile_versions,
+    sessions,
+    snapshots,
+    users,
+)
 from .database import Ledger
 from .rows import Intent, Notebook, NotebookView, Session, Snapshot, User, Workspace
 from .upgrading import upgrade, wait_for_revision
@@ -23,6 +35,7 @@ __all__ = [
     "hub",
     "intents",
     "leases",
+    "clocks",
     "notebooks",
     "passwords",
     "profile_versions",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from ..errors import Refusal
 from .catalog import Catalog
 from .choosing import Abilities, Person, denied, editors_of, flavor_refusal
+from .limits import limited
 from .model import Flavor, Profile
 from .words import show_clock, show_gpu, show_limits, show_most, show_price
 
@@ -68,10 +70,11 @@ def cards(
     contact: str = "",
     currency: str = "€",
     now: datetime | None = None,
+    limits: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Card]:
     """Every profile: the last choice first, then CPU, then GPU, in the order of the file."""
     ask = contact or catalog.contact or "your administrator"
-    person = Person(user, frozenset(groups), abilities, is_admin, ask, now)
+    person = Person(user, frozenset(groups), abilities, is_admin, ask, now, limits or {})
     made = [_card(catalog, profile, person, last, currency) for profile in catalog.profiles.values()]
     order = {LAST_CHOICE: 0, "CPU": 1, "GPU": 2}
     return sorted(made, key=lambda card: order[card.group])
@@ -92,12 +95,14 @@ def exceptions_of(profile: Profile, abilities: Abilities) -> tuple[str, ...]:
         lines.append("The CPU limit is not enforced here.")
     elif not abilities.limits_memory:
         lines.append("The memory limit is not enforced here.")
-    if not abilities.limits_time and (profile.idle_stop_seconds or profile.max_session_seconds):
+    enforced = abilities.limits_time and profile.enforcement in (None, "stop")
+    if not enforced and (profile.idle_stop_seconds or profile.max_session_seconds):
         lines.append("Idle stop and session limit are not enforced here.")
     return (*lines, *abilities.note)
 
 
 def _card(catalog: Catalog, profile: Profile, person: Person, last: str | None, currency: str) -> Card:
+    profile = limited(profile, person.limits, person.groups, person.user)
     flavors = catalog.flavors_of(profile)
     choices = tuple(_choice(profile, flavor, person, currency) for flavor in flavors)
     refusal = denied(catalog, profile, person)

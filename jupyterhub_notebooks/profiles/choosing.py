@@ -14,7 +14,8 @@ from typing import Any
 
 from ..errors import BadInput, Refusal
 from .catalog import Catalog
-from .model import Flavor, Profile
+from .limits import limited
+from .model import DEFAULT_EXTEND_SECONDS, DEFAULT_EXTENSIONS, Flavor, Profile
 from .problems import suggestion
 from .words import EDITOR_NAMES, a_gpu, join_words
 
@@ -80,6 +81,11 @@ class Launch:
     startup_script: str | None = None
     idle_stop_seconds: int = 0
     max_session_seconds: int = 0
+    warn_seconds: tuple[int, ...] | None = None
+    extend_seconds: int = DEFAULT_EXTEND_SECONDS
+    extensions: int = DEFAULT_EXTENSIONS
+    signals: tuple[str, ...] | None = None
+    enforcement: str | None = None
     workspace_bytes: int | None = None
     save_interval_seconds: int | None = None
     agent: str = "inside"
@@ -92,8 +98,9 @@ class Launch:
         raw = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         raw["resources"] = self.resources.content()
         raw["environment"] = dict(self.environment)
-        if self.egress_allowlist is not None:
-            raw["egress_allowlist"] = list(self.egress_allowlist)
+        for name in _LISTS:
+            if raw[name] is not None:
+                raw[name] = list(raw[name])
         return raw
 
     @classmethod
@@ -101,14 +108,21 @@ class Launch:
         """The launch in raw; fields of a later version are ignored."""
         values = {item.name: raw[item.name] for item in dataclasses.fields(cls) if item.name in raw}
         values["resources"] = Flavor.model_validate(values["resources"])
-        if values.get("egress_allowlist") is not None:
-            values["egress_allowlist"] = tuple(values["egress_allowlist"])
+        for name in _LISTS:
+            if values.get(name) is not None:
+                values[name] = tuple(values[name])
         return cls(**values)
+
+
+_LISTS = ("warn_seconds", "signals", "egress_allowlist")
 
 
 @dataclass(frozen=True)
 class Person:
-    """Who asks, on which backend, and when. contact: whom to ask where the profile names nobody."""
+    """Who asks, on which backend, and when. contact: whom to ask where the profile names nobody.
+
+    limits: the Hub's own time limits (settings.Settings.limits).
+    """
 
     user: str
     groups: frozenset[str]
@@ -116,6 +130,7 @@ class Person:
     is_admin: bool = False
     contact: str = "your administrator"
     now: datetime | None = None
+    limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def choose(
@@ -129,13 +144,20 @@ def choose(
     last: str | None = None,
     contact: str = "",
     now: datetime | None = None,
+    limits: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Launch:
     """What to start. last: the profile that the notebook, or this person, used last; it stands in for a missing one.
 
     now decides whether a deprecated profile's replacement is used; without it none is.
     """
     person = Person(
-        user, frozenset(groups), abilities, is_admin, contact or catalog.contact or "your administrator", now
+        user,
+        frozenset(groups),
+        abilities,
+        is_admin,
+        contact or catalog.contact or "your administrator",
+        now,
+        limits or {},
     )
     asked = checked_options(options)
     profile = _profile(catalog, asked, person, last)
@@ -145,6 +167,7 @@ def choose(
     refusal = denied(catalog, profile, person)
     if refusal is not None:
         raise refusal
+    profile = limited(profile, person.limits, person.groups, person.user)
     flavor = _flavor(catalog, profile, asked.get("flavor"), person)
     return _launch(catalog, profile, flavor, _editor(profile, asked.get("editor"), person), run)
 
@@ -353,6 +376,11 @@ def _launch(catalog: Catalog, profile: Profile, flavor: Flavor, editor: str, run
         startup_script=profile.startup_script if run == "work" else None,
         idle_stop_seconds=profile.idle_stop_seconds,
         max_session_seconds=profile.max_session_seconds,
+        warn_seconds=profile.warn_seconds,
+        extend_seconds=profile.extend_seconds,
+        extensions=profile.extensions,
+        signals=profile.signals,
+        enforcement=profile.enforcement,
         workspace_bytes=profile.workspace_bytes,
         save_interval_seconds=profile.save_interval_seconds,
         agent=profile.agent,

@@ -18,6 +18,8 @@ from pydantic_core import PydanticCustomError
 from ..errors import BadInput
 from ..units import parse_duration, parse_size
 
+SIGNALS = ("kernel", "terminal", "gpu", "download", "cpu", "browser", "editor", "cell")
+ENFORCEMENT = ("stop", "observe", "off")
 EDITORS = ("jupyterlab", "vscode")
 SCRIPT_BYTES = 64 * 1024
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -95,6 +97,37 @@ def _duration(value: Any) -> int:
     if seconds > 366 * 86400:
         raise wrong(f"{value!r} is longer than a year", "Write 0 for none")
     return seconds
+
+
+def _durations(value: Any) -> tuple[int, ...]:
+    """A duration or a list of them, above 0, the longest first; 0 or an empty list: none."""
+    found = [_duration(item) for item in (value if isinstance(value, list | tuple) else [value])]
+    return tuple(sorted((seconds for seconds in found if seconds), reverse=True))
+
+
+def _times(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100:
+        raise wrong(f"{shown(value)} is not a number of times", "Write a whole number from 0 to 100")
+    return value
+
+
+def _signals(value: Any) -> tuple[str, ...]:
+    names = _names(value)
+    for name in names:
+        if name not in SIGNALS:
+            raise wrong(f"There is no signal {name!r}", "Write some of " + ", ".join(SIGNALS))
+    return names
+
+
+def _enforcement(value: Any) -> str:
+    if value is False:  # what YAML makes of a bare off
+        return "off"
+    if value not in ENFORCEMENT:
+        raise wrong(
+            f"{shown(value)} says nothing about enforcement",
+            "Write stop, observe (record each stop that would have been), or off",
+        )
+    return str(value)
 
 
 def _price(value: Any) -> Decimal:
@@ -234,6 +267,14 @@ SizeBytes = Annotated[int, BeforeValidator(_size)]
 Seconds = Annotated[
     int, BeforeValidator(_duration), PlainSerializer(lambda seconds: f"{seconds}s" if seconds else "0")
 ]
+Durations = Annotated[
+    tuple[int, ...],
+    BeforeValidator(_durations),
+    PlainSerializer(lambda found: [f"{seconds}s" for seconds in found]),
+]
+Times = Annotated[int, BeforeValidator(_times)]
+Signals = Annotated[tuple[str, ...], BeforeValidator(_signals)]
+Enforcement = Annotated[str, BeforeValidator(_enforcement)]
 Price = Annotated[Decimal, BeforeValidator(_price)]
 Cpus = Annotated[float, BeforeValidator(_cpu)]
 Count = Annotated[int, BeforeValidator(_count)]

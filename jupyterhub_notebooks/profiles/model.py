@@ -15,6 +15,9 @@ from . import fields as f
 
 DEFAULT_IDLE_STOP_SECONDS = 30 * 60
 DEFAULT_MAX_SESSION_SECONDS = 8 * 3600
+DEFAULT_WARN_SECONDS = (600, 120)
+DEFAULT_EXTEND_SECONDS = 2 * 3600
+DEFAULT_EXTENSIONS = 2
 
 
 class Part(BaseModel):
@@ -87,7 +90,8 @@ class Deprecated(Part):
 
 
 class Profile(Part):
-    """What may be started. Durations of 0 mean none; workspace_bytes and save_interval_seconds None: the Hub's setting."""
+    """What may be started. Durations of 0 mean none; workspace_bytes, save_interval_seconds and enforcement None: the
+    Hub's setting. signals: those that count as activity, None for all."""
 
     name: str
     title: f.Line
@@ -96,6 +100,11 @@ class Profile(Part):
     image: f.Image | None = None
     idle_stop_seconds: f.Seconds = Field(default=DEFAULT_IDLE_STOP_SECONDS, alias="idle_stop")
     max_session_seconds: f.Seconds = Field(default=DEFAULT_MAX_SESSION_SECONDS, alias="max_session")
+    warn_seconds: f.Durations = Field(default=DEFAULT_WARN_SECONDS, alias="warn_before")
+    extend_seconds: f.Seconds = Field(default=DEFAULT_EXTEND_SECONDS, alias="extend_by")
+    extensions: f.Times = DEFAULT_EXTENSIONS
+    signals: f.Signals | None = None
+    enforcement: f.Enforcement | None = None
     framework: f.Line | None = None
     editors: f.Editors = Field(default=("jupyterlab",), alias="editor")
     environment: f.Environment = Field(default_factory=dict)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Denied, NotebooksError
 from ..ledger import Session
 from ..profiles.cards import cards
-from ..profiles.choosing import Launch, choose
+from ..profiles.choosing import Abilities, Launch, choose
 from ..profiles.form import html
 from . import checking, ending, form, opening
 
@@ -33,7 +34,8 @@ async def cards_form(spawner: NotebookSpawner) -> str:
             catalog,
             groups=spawner.group_names,
             user=spawner.user.name,
-            abilities=spawner.abilities,
+            abilities=able(spawner),
+            limits=spawner.settings.limits,
             is_admin=spawner.user.admin,
             last=last or None,
             contact=spawner.settings.contact,
@@ -43,6 +45,11 @@ async def cards_form(spawner: NotebookSpawner) -> str:
         return html(shown, last)
     except NotebooksError as error:
         return form.problem_html(error)
+
+
+def able(spawner: NotebookSpawner) -> Abilities:
+    """What the backend can do, and whether this Hub's services enforce time limits."""
+    return replace(spawner.abilities, limits_time=spawner.settings.enforcement == "stop")
 
 
 async def chosen(spawner: NotebookSpawner, asked: Mapping[str, Any]) -> Launch:
@@ -67,7 +74,8 @@ async def chosen(spawner: NotebookSpawner, asked: Mapping[str, Any]) -> Launch:
         opening.options_of(catalog, found.notebook, asked, now),
         groups=spawner.group_names,
         user=spawner.user.name,
-        abilities=spawner.abilities,
+        abilities=able(spawner),
+        limits=settings.limits,
         is_admin=spawner.user.admin,
         last=last or None,
         contact=settings.contact,

@@ -24,9 +24,10 @@ from ..ledger import (
     sessions,
     users,
 )
+from ..ledger.burying import pending
 from ..profiles.catalog import Catalog
 from ..profiles.choosing import Launch, replaced
-from .progress import pending, saving
+from .progress import saving
 
 #: What of a choice the notebook remembers beside its profile.
 REMEMBERED = ("flavor", "editor")
@@ -105,23 +106,6 @@ def still_saved(notebook: Notebook, before: Session) -> Conflict:
     )
 
 
-def bury(ledger: Ledger, before: Session, now: datetime) -> None:
-    """Closes a session whose agent is known to be gone, so that the next one may write at once."""
-    files, size_bytes = pending(before)
-    stop = intents.last_stop(ledger, before.id)
-    sessions.close(
-        ledger,
-        before.id,
-        now,
-        before.cause or "agent_died",
-        "It ended without a word; what it had not saved is kept on its volume." if files else "",
-        actor=stop.actor if stop else None,
-        pending_files=files,
-        pending_bytes=size_bytes,
-    )
-    intents.done_all(ledger, before.id, now)
-
-
 @dataclass(frozen=True)
 class Opening:
     """An accepted start. remember: the options that the notebook keeps, None where it keeps what it has."""
@@ -195,7 +179,7 @@ def fail(ledger: Ledger, session: Session, cause: str, detail: str, now: datetim
 def ask_stop(ledger: Ledger, session: Session, now: datetime) -> None:
     """A stop begins: somebody's intent gives the cause; where nobody wrote one, the Hub was asked directly."""
     stop = intents.last_stop(ledger, session.id)
-    if stop is None:
+    if stop is None or stop.done_at is not None:  # none, or one that was withdrawn
         stop = intents.ask(ledger, session.id, "stop", "stopped", None, now, {"through": "hub"})
     sessions.stop_asked(ledger, session.id, now)
     if sessions.get(ledger, session.id).cause is None:

@@ -15,12 +15,13 @@ from weakref import WeakValueDictionary
 from tornado.web import Application, RequestHandler
 
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK, Clock
+from jupyterhub_notebooks.enforcement.rules import Limits
 from jupyterhub_notebooks.errors import DatabaseAway
-from jupyterhub_notebooks.ledger import Ledger, hub, wait_for_revision
+from jupyterhub_notebooks.ledger import Ledger, Session, hub, wait_for_revision
 from jupyterhub_notebooks.settings import Settings
 
 from .. import running
-from . import directory, handlers, store_handlers
+from . import clocking, directory, handlers, store_handlers
 from .allowance import Allowance
 from .handling import Health, Nothing
 from .heartbeats import Heartbeats
@@ -69,6 +70,10 @@ class Agents:
     def lock(self, workspace: str) -> asyncio.Lock:
         """One at a time for each workspace, in this process; the ledger and the store guard the rest."""
         return self._locks.setdefault(workspace, asyncio.Lock())
+
+    def limits(self, session: Session) -> Limits:
+        """The limits of a session."""
+        return clocking.limits_of(session, self.settings.enforcement, self.settings.unsaved_idle_seconds)
 
     def in_thread(self, act: Callable[[], object]) -> None:
         """Runs act in a thread, awaited at the end."""

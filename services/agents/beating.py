@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from jupyterhub_notebooks.contract import Ended, Heartbeat, Order
-from jupyterhub_notebooks.ledger import Ledger, Session, intents, leases, sessions
+from jupyterhub_notebooks.ledger import Ledger, Session, clocks, intents, leases, sessions
 
-from . import reading
+from . import clocking, reading
 from .heartbeats import is_urgent, values_of
 from .orders import orders_of
 
@@ -27,21 +27,28 @@ class Beat:
 
     lease: leases.Lease | None
     orders: tuple[Order, ...]
+    row: Session
 
 
 async def beat(agents: Agents, session: Session, body: Heartbeat) -> Beat:
     """Takes a heartbeat in. A phase that is new is in the ledger when this returns."""
     now = agents.clock.now()
     values = values_of(body, now)
+    limits = agents.limits(session)
+    clocks_now = clocking.values_of(session, body, limits, now)
     newer = agents.heartbeats.is_newer(session.id, body)
     ends = newer and body.ended is not None and not (session.ended_at and session.cause)
     urgent = newer and (ends or is_urgent(values, session))
+    judges = newer and (
+        clocking.is_urgent(clocks_now, session) or (bool(clocks_now) and bool(body.done_orders))
+    )
     said = await agents.ledger.run(
         _in_ledger,
         session,
         frozenset(body.done_orders),
         values if urgent else {},
         body.ended if ends else None,
+        (lambda row: clocks.Change(clocking.values_of(row, body, limits, now))) if judges else None,
         agents.settings.lease_seconds,
         now,
     )
@@ -50,7 +57,8 @@ async def beat(agents: Agents, session: Session, body: Heartbeat) -> Beat:
         if urgent:
             agents.heartbeats.written(session.id)
         else:
-            agents.heartbeats.later(session.id, values)
+            more = {} if judges else {name: clocks_now[name] for name in clocking.LATER if name in clocks_now}
+            agents.heartbeats.later(session.id, {**values, **more})
     return said
 
 
@@ -60,6 +68,7 @@ def _in_ledger(
     done: frozenset[str],
     values: Mapping[str, Any],
     ended: Ended | None,
+    judge: Callable[[Session], clocks.Change] | None,
     lease_seconds: float,
     now: datetime,
 ) -> Beat:
@@ -68,6 +77,8 @@ def _in_ledger(
     if ended is not None:
         cause = reading.label(ended.cause, "ended.cause")
         sessions.ended(ledger, session.id, now, cause, reading.text(ended.detail))
+    if judge is not None:
+        session = clocks.change(ledger, session.id, judge, now) or session
     asked = intents.open_of(ledger, session.id)
     for one in asked:
         if one.id in done:
@@ -75,4 +86,4 @@ def _in_ledger(
     lease = leases.of_session(ledger, session.workspace, session.id)
     if lease is not None and lease.ends_in_seconds < FRESH * lease_seconds:
         lease = leases.renew(ledger, session.workspace, session.id, lease_seconds)
-    return Beat(lease, orders_of([one for one in asked if one.id not in done], session.id))
+    return Beat(lease, orders_of([one for one in asked if one.id not in done], session.id), session)

@@ -20,14 +20,15 @@ from jupyterhub_notebooks.contract import (
     Snapshots,
     UrlsRequest,
 )
-from jupyterhub_notebooks.errors import Refusal, Unchecked
+from jupyterhub_notebooks.errors import Unchecked
 from jupyterhub_notebooks.ledger import sessions, snapshots
 
-from . import reading
+from . import clocking, reading
 from .beating import Beat, beat
 from .beginning import hello
 from .committing import commit
 from .ending import release
+from .extending import extended
 from .handling import SessionHandler
 from .heartbeats import next_in_seconds
 from .urls import signed
@@ -47,15 +48,24 @@ class HeartbeatHandler(SessionHandler):
         body = self.body(Heartbeat)
         reading.spoken(body.protocol)
         said: Beat = await beat(self.agents, self.session, body)
-        settings = self.agents.settings
+        settings, now, row = self.agents.settings, self.agents.clock.now(), said.row
+        limits = self.agents.limits(row)
+        end = clocking.shown_ends(row, limits)
+        again = next_in_seconds(body.phase, settings.heartbeat_seconds, settings.heartbeat_soon_seconds)
+        if body.phase == "running":
+            again = clocking.next_in_seconds(
+                settings.heartbeat_seconds, settings.heartbeat_soon_seconds, row, limits, now
+            )
         self.answer(
             HeartbeatAnswer(
-                to_text(self.agents.clock.now()),
+                to_text(now),
+                verdict=clocking.verdict_of(row),
+                idle_ends_at=to_text(end.idle_at) if end.idle_at else None,
+                session_ends_at=to_text(end.session_at) if end.session_at else None,
+                notices=clocking.notices_of(row, limits, now) if body.phase == "running" else (),
                 lease=Lease(said.lease.number, said.lease.ends_in_seconds) if said.lease else None,
                 orders=said.orders,
-                next_in_seconds=next_in_seconds(
-                    body.phase, settings.heartbeat_seconds, settings.heartbeat_soon_seconds
-                ),
+                next_in_seconds=again,
             )
         )
 
@@ -118,12 +128,7 @@ class SnapshotsHandler(SessionHandler):
 
 class ExtendHandler(SessionHandler):
     async def act(self) -> None:
-        self.body(Extend)
-        raise Refusal(
-            "There is no end to move",
-            "This Hub enforces no time limit on sessions.",
-            label="no_limit",
-        )
+        self.answer(await extended(self.agents, self.session, self.body(Extend)))
 
 
 class LogHandler(SessionHandler):

@@ -51,6 +51,7 @@ async def agreed(
         groups=groups,
         user=name,
         abilities=context.abilities,
+        limits=context.settings.limits,
         is_admin=is_admin,
         last=last,
         contact=context.settings.contact,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -67,7 +67,9 @@ class Context:
     background: Background = field(default_factory=Background)
 
     def __post_init__(self) -> None:
-        self.abilities = Abilities.from_json(self.settings.abilities)
+        self.abilities = replace(
+            Abilities.from_json(self.settings.abilities), limits_time=self.settings.enforcement == "stop"
+        )
         self.zone = zone_of(self.settings.time_zone)
 
     @property

@@ -36,6 +36,7 @@ def cards_for(context: Context, person: Person, last: str | None) -> list[Card]:
         groups=person.groups,
         user=person.name,
         abilities=context.abilities,
+        limits=context.settings.limits,
         is_admin=person.hub_admin,
         last=last,
         contact=context.settings.contact,

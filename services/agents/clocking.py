@@ -1,0 +1,191 @@
+"""From a heartbeat and the session's row to the clocks: verdict, deadlines, notices. Pure.
+
+What it returns are columns of the row; whoever writes them does so in one transaction with reading it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from jupyterhub_notebooks.clock import from_text, to_text
+from jupyterhub_notebooks.contract import Heartbeat, Notice, Signal, Verdict
+from jupyterhub_notebooks.enforcement import rules, verdict
+from jupyterhub_notebooks.enforcement.rules import Ends, Limits
+from jupyterhub_notebooks.ledger import Session
+from jupyterhub_notebooks.units import NBSP, show_duration
+
+from . import reading
+
+MOST_SIGNALS = 32
+GPU_UNUSED_SECONDS = 3600
+#: What somebody waits for: a change of one of these is written before the answer goes out.
+AT_ONCE = ("verdict", "quiet_since", "idle_ends_at", "session_ends_at", "warned_at", "reached_at")
+#: The rest of what a reading leaves; needs no transaction of its own.
+LATER = ("verdict_at", "verdict_since", "verdict_sentence", "signals")
+
+
+def limits_of(row: Session, mode: str, unsaved_seconds: float) -> Limits:
+    """The limits of a session; what it started with, where it says nothing the Hub's mode."""
+    return Limits.of(row.launch, mode, unsaved_seconds)
+
+
+def values_of(row: Session, beat: Heartbeat, limits: Limits, now: datetime) -> dict[str, Any]:
+    """Columns of a running session after a heartbeat; empty where no clock runs for it."""
+    if beat.phase != "running" or row.kind != "work":
+        return {}
+    signals = read_signals(beat.signals)
+    resources = row.launch.get("resources")
+    has_gpu = bool(isinstance(resources, Mapping) and resources.get("gpu"))
+    counted = verdict.counted_of(tuple(row.launch.get("signals") or ()), has_gpu)
+    judged = verdict.judge(signals, counted, before(row), now)
+    values: dict[str, Any] = {
+        "verdict": judged.value,
+        "verdict_since": judged.since,
+        "verdict_at": now,
+        "verdict_sentence": judged.sentence,
+        "signals": [one.to_json() for one in signals],
+        "quiet_since": judged.quiet_since,
+    }
+    end = ends_of(row, values, limits)
+    values |= {"idle_ends_at": end.idle_at, "session_ends_at": end.session_at}
+    if rules.warning_due(end.idle_at, limits.idle_seconds, limits, now) and limits.mode == "stop":
+        quiet_since = judged.quiet_since
+        assert quiet_since is not None
+        if row.warned_at is None or row.warned_at < quiet_since:
+            values["warned_at"] = now
+        if any(name.startswith("idle-") for name in beat.shown_notices):
+            values["reached_at"] = now
+    return values
+
+
+def is_urgent(values: Mapping[str, Any], row: Session) -> bool:
+    """Whether something changed that others decide on."""
+    return any(name in values and values[name] != getattr(row, name) for name in AT_ONCE)
+
+
+def before(row: Session) -> verdict.Before:
+    """What the last reading left in the row."""
+    signals = tuple(Signal.from_json(one) for one in row.signals or ())
+    return verdict.Before(row.verdict, row.verdict_since, row.verdict_at, row.quiet_since, signals)
+
+
+def read_signals(signals: Sequence[Signal]) -> tuple[Signal, ...]:
+    """As a database and a page take them."""
+    return tuple(
+        Signal(
+            reading.text(one.name, 40),
+            one.state if one.state in ("busy", "idle") else "unknown",
+            reading.text(one.since, 40) if one.since else None,
+            reading.text(one.detail, 300),
+        )
+        for one in signals[:MOST_SIGNALS]
+    )
+
+
+class _Row:
+    """A row with some of its columns changed."""
+
+    def __init__(self, row: Session, values: Mapping[str, Any]) -> None:
+        self._row, self._values = row, values
+
+    def __getattr__(self, name: str) -> Any:
+        return self._values[name] if name in self._values else getattr(self._row, name)
+
+
+def ends_of(row: Session, values: Mapping[str, Any], limits: Limits) -> Ends:
+    return rules.ends(_Row(row, values), limits)
+
+
+def verdict_of(row: Session) -> Verdict:
+    """As the agent hears it."""
+    if row.verdict is None:
+        return Verdict()
+    since = to_text(row.verdict_since) if row.verdict_since else None
+    return Verdict(row.verdict, since, row.verdict_sentence or "")
+
+
+def shown_ends(row: Session, limits: Limits) -> Ends:
+    """The deadlines that people are told of: none where nothing is stopped."""
+    return rules.ends(row, limits) if limits.mode == "stop" else Ends(None, None)
+
+
+def notices_of(row: Session, limits: Limits, now: datetime) -> tuple[Notice, ...]:
+    """What the user must read now."""
+    found = []
+    end = shown_ends(row, limits)
+    if end.idle_at is not None and rules.warning_due(end.idle_at, limits.idle_seconds, limits, now):
+        assert row.quiet_since is not None
+        found.append(
+            Notice(
+                f"idle-{int(row.quiet_since.timestamp())}-{_stage(end.idle_at, limits, now)}",
+                "idle_soon",
+                f"Idle stop in {_left(end.idle_at, now)}",
+                f"{verdict.quiet_sentence(row.quiet_since, now)} Files are saved first.",
+                ("Keep working",),
+            )
+        )
+    if end.session_at is not None and rules.warning_due(end.session_at, limits.max_seconds, limits, now):
+        left = limits.extensions - row.extensions
+        step = show_duration(limits.extend_seconds)
+        used = f"{row.extensions + 1} of {limits.extensions}"
+        found.append(
+            Notice(
+                f"limit-{int(end.session_at.timestamp())}-{_stage(end.session_at, limits, now)}",
+                "limit_soon",
+                f"Session ends in {_left(end.session_at, now)}",
+                f"The {show_duration(limits.max_seconds)} of {row.profile} are over then; files are saved first.",
+                (f"Extend by {step} ({used})",) if left > 0 and limits.extend_seconds else (),
+            )
+        )
+    unused = _gpu_unused_since(row)
+    if unused is not None and now - unused >= timedelta(seconds=GPU_UNUSED_SECONDS):
+        found.append(
+            Notice(
+                f"gpu-{int(unused.timestamp())}",
+                "gpu_unused",
+                f"The GPU has not been used for {show_duration((now - unused).total_seconds())}",
+                "It is held for this notebook alone.",
+                ("Start with a profile without a GPU",),
+            )
+        )
+    return tuple(found)
+
+
+def next_in_seconds(usual: float, soon: float, row: Session, limits: Limits, now: datetime) -> float:
+    """The usual time; sooner where a warning begins before, and soon in the last two minutes."""
+    end = rules.ends(row, limits)
+    wait = usual
+    for at, limit in ((end.idle_at, limits.idle_seconds), (end.session_at, limits.max_seconds)):
+        if at is None:
+            continue
+        left = (at - now).total_seconds()
+        if left <= 120:
+            return min(usual, soon)
+        to_warning = left - limits.lead(limit)
+        wait = min(wait, max(soon, to_warning if to_warning > 0 else usual), max(soon, left - 120))
+    return wait
+
+
+def _stage(at: datetime, limits: Limits, now: datetime) -> int:
+    """Which warning this is: the smallest one that is due."""
+    left = (at - now).total_seconds()
+    due = [seconds for seconds in limits.warn_seconds if left <= seconds]
+    return int(min(due, default=limits.warn_seconds[0] if limits.warn_seconds else 0))
+
+
+def _left(at: datetime, now: datetime) -> str:
+    """``8 min``, below two minutes ``1:45``."""
+    seconds = max(0, round((at - now).total_seconds()))
+    return f"{seconds // 60}:{seconds % 60:02d}{NBSP}min" if seconds < 120 else show_duration(seconds)
+
+
+def _gpu_unused_since(row: Session) -> datetime | None:
+    for one in row.signals or ():
+        if one.get("name") == "gpu" and one.get("state") == "idle" and one.get("since"):
+            try:
+                return from_text(str(one["since"]))
+            except ValueError:
+                return None
+    return None
