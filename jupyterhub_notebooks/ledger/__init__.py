@@ -6,7 +6,9 @@ event loop is near. Rows come back as frozen dataclasses of ``rows``.
 """
 
 from . import (
+    alone,
     audit,
+    burying,
     clocks,
     hub,
     intents,
@@ -31,11 +33,13 @@ __all__ = [
     "Snapshot",
     "User",
     "Workspace",
+    "alone",
     "audit",
+    "burying",
+    "clocks",
     "hub",
     "intents",
     "leases",
-    "clocks",
     "notebooks",
     "passwords",
     "profile_versions",

@@ -215,6 +215,21 @@ def views(
         return _views(connection, rows)
 
 
+def unsaved(ledger: Ledger) -> list[NotebookView]:
+    """Notebooks outside the trash whose volume has files newer than the newest save."""
+    query = (
+        select(notebooks)
+        .join(workspaces, workspaces.c.id == notebooks.c.workspace)
+        .where(
+            workspaces.c.unsaved_on.is_not(None),
+            notebooks.c.trashed_at.is_(None),
+            notebooks.c.emptied_at.is_(None),
+        )
+    )
+    with ledger.read() as connection:
+        return _views(connection, [made(Notebook, row) for row in connection.execute(query)])
+
+
 def _views(connection: Connection, rows: Sequence[Notebook]) -> list[NotebookView]:
     ids = [row.id for row in rows]
     spaces_ids = [row.workspace for row in rows]
@@ -239,8 +254,19 @@ def _views(connection: Connection, rows: Sequence[Notebook]) -> list[NotebookVie
     )
     same = and_(snapshots.c.workspace == top.c.workspace, snapshots.c.number == top.c.number)
     heads = _by(connection, select(snapshots).join(top, same), Snapshot, "workspace")
+    now_saving = select(sessions).where(
+        sessions.c.notebook.in_(ids), sessions.c.kind == "save", sessions.c.closed_at.is_(None)
+    )
+    saving = _by(connection, now_saving, Session, "notebook")
     return [
-        NotebookView(row, owners[row.user], spaces[row.workspace], last.get(row.id), heads.get(row.workspace))
+        NotebookView(
+            row,
+            owners[row.user],
+            spaces[row.workspace],
+            last.get(row.id),
+            heads.get(row.workspace),
+            saving.get(row.id),
+        )
         for row in rows
     ]
 

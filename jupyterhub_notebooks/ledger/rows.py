@@ -127,13 +127,17 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class NotebookView:
-    """A notebook with its workspace, its present or last session and its newest save."""
+    """A notebook with its workspace, its present or last session and its newest save.
+
+    saving: the open session of kind save, where one saves what could not be saved before.
+    """
 
     notebook: Notebook
     owner: User
     workspace: Workspace
     session: Session | None
     head: Snapshot | None
+    saving: Session | None = None
 
 
 def made(kind: type[R], row: Row[Any]) -> R:

@@ -220,10 +220,12 @@ def close(
     actor: str | None = None,
     pending_files: int = 0,
     pending_bytes: int = 0,
+    all_saved: bool = False,
 ) -> bool:
     """The session is over: its token is dead, its lease free. Whether this call closed it.
 
     pending_files above 0: files on its volume are newer than the newest snapshot, ``unsaved_on`` is set.
+    all_saved: its agent found nothing on its volume that is not saved; ``unsaved_on`` of that volume is cleared.
     """
     with ledger.write() as connection:
         space = select(sessions.c.workspace).where(sessions.c.id == id).scalar_subquery()
@@ -247,6 +249,12 @@ def close(
                 update(workspaces)
                 .where(workspaces.c.id == row.workspace)
                 .values(unsaved_on=row.volume or "", unsaved_files=pending_files, unsaved_bytes=pending_bytes)
+            )
+        elif all_saved:
+            connection.execute(
+                update(workspaces)
+                .where(workspaces.c.id == row.workspace, workspaces.c.unsaved_on == (row.volume or ""))
+                .values(unsaved_on=None, unsaved_files=0, unsaved_bytes=0)
             )
         evidence = {"detail": values["detail"], "pending_files": pending_files}
         audit.add(connection, now, actor, [id, row.notebook], "session.ended", values["cause"], evidence)

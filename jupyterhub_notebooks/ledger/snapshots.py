@@ -171,6 +171,17 @@ def of_workspace(ledger: Ledger, workspace: str, *, committed: bool = True) -> l
         return [made(Snapshot, row) for row in rows]
 
 
+def reserved(ledger: Ledger, before: datetime) -> list[Snapshot]:
+    """Rows of all workspaces that wait to be settled since before then, in sessions that are closed."""
+    query = (
+        select(snapshots)
+        .join(sessions, sessions.c.id == snapshots.c.session)
+        .where(snapshots.c.state == "reserved", snapshots.c.at < before, sessions.c.closed_at < before)
+    )
+    with ledger.read() as connection:
+        return [made(Snapshot, row) for row in connection.execute(query.order_by(snapshots.c.at))]
+
+
 def head(ledger: Ledger, workspace: str) -> Snapshot | None:
     """The newest of kind save."""
     return next((row for row in of_workspace(ledger, workspace) if row.kind == "save"), None)

@@ -11,9 +11,6 @@ from ..ledger import Notebook, Session
 from ..units import NBSP, show_duration, show_progress
 from .refusing import NotStarted
 
-#: From here on files of the workspace may have changed.
-IN_USE = ("initializing", "starting", "running", "saving")
-
 
 class Movement:
     """How long nothing has moved. Times are seconds of a clock that never goes back."""
@@ -85,10 +82,3 @@ def ended(row: Session, code: int | None, log: list[str], contact: str) -> NotSt
 def _last_words(log: list[str]) -> str:
     said = [line.strip() for line in log if line.strip()]
     return said[-1][:300] if said else ""
-
-
-def pending(row: Session) -> tuple[int, int]:
-    """(files, bytes) that a dead agent left unsaved: as it last said, at least one file once they were in use."""
-    if row.phase not in IN_USE:
-        return 0, 0
-    return max(1, row.pending_files), row.pending_bytes

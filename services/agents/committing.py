@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import logging
 from typing import TYPE_CHECKING
 
 from jupyterhub_notebooks.clock import to_text
 from jupyterhub_notebooks.contract import Commit, Committed
-from jupyterhub_notebooks.errors import Conflict, Damaged, NotFound, Unchecked
-from jupyterhub_notebooks.ledger import Session, Snapshot, snapshots
+from jupyterhub_notebooks.errors import Conflict, Damaged, Unchecked
+from jupyterhub_notebooks.ledger import Session, snapshots
 from jupyterhub_notebooks.workspace.snapshots import MOST_BYTES, SnapshotHead, parse_snapshot
 
+from .. import settling
+from ..settling import facts_of
 from . import reading
 from .storage import snapshot_key
 
@@ -79,59 +80,19 @@ def decoded(body: Commit, workspace: str) -> tuple[bytes, SnapshotHead]:
     return raw, head
 
 
-def facts_of(raw: bytes, head: SnapshotHead) -> snapshots.Facts:
-    """What the index keeps; the object's own word, not the sender's."""
-    return snapshots.Facts(
-        head.kind,
-        hashlib.sha256(raw).hexdigest(),
-        head.size_bytes,
-        reading.count(head.files),
-        head.stored_bytes,
-    )
-
-
 async def settle(agents: Agents, session: Session, *, but: str = "", look_further: bool = False) -> None:
     """Asks the store about each reserved row of the session's workspace; call it under its lock.
 
     but: sha256 of an object that is about to be written. look_further: also takes up snapshots that stand
     in the store above every row (a late answer, or a ledger put back from an older copy).
     """
-    rows = await agents.ledger.run(snapshots.of_workspace, session.workspace, committed=False)
+    ledger, objects = agents.ledger, agents.objects
+    rows = await ledger.run(snapshots.of_workspace, session.workspace, committed=False)
     for row in rows:
         if row.state == "reserved" and row.sha256 != but:
-            await _settled(agents, session, row)
+            await settling.settled(ledger, objects, row, agents.clock.now())
     while look_further:
-        number = await agents.ledger.run(snapshots.next_number, session.workspace)
-        look_further = await _taken_up(agents, session, number)
-
-
-async def _settled(agents: Agents, session: Session, row: Snapshot) -> None:
-    if not await _taken_up(agents, session, row.number):
-        await agents.ledger.run(
-            snapshots.settle, row.workspace, row.number, False, agents.clock.now(), by_writer=False
+        number = await ledger.run(snapshots.next_number, session.workspace)
+        look_further = await settling.taken_up(
+            ledger, objects, session.id, session.workspace, number, agents.clock.now()
         )
-
-
-async def _taken_up(agents: Agents, session: Session, number: int) -> bool:
-    """Whether an object of that number stands in the store; if so the ledger has its row afterwards."""
-    try:
-        raw = await asyncio.to_thread(agents.objects.get, snapshot_key(session.workspace, number))
-    except NotFound:
-        return False
-    try:
-        facts = facts_of(raw, parse_snapshot(raw, number=number, workspace=session.workspace))
-        readable = True
-    except Damaged as error:
-        log.warning("%s", error.sentence(), extra={"session": session.id})
-        facts = snapshots.Facts("save", hashlib.sha256(raw).hexdigest(), 0, 0, 0)
-        readable = False
-    await agents.ledger.run(
-        snapshots.found,
-        session.id,
-        session.workspace,
-        number,
-        facts,
-        agents.clock.now(),
-        readable=readable,
-    )
-    return True

@@ -36,5 +36,6 @@ def _close(ledger: Ledger, session: Session, cause: str, body: Release, now: dat
         actor=stop.actor if stop else None,
         pending_files=reading.count(body.pending_files),
         pending_bytes=reading.size(body.pending_bytes),
+        all_saved=session.ready_at is not None and cause != "not_restored",
     )
     intents.done_all(ledger, session.id, now)
