@@ -40,6 +40,7 @@ COMMANDS: dict[str, Entry] = {
     "profile": Entry(".profile", "profile", "Check what may be started."),
     "session": Entry(".session", "session", "What ran, who stopped it, and why."),
     "workspace": Entry(".workspace", "workspace", "Save, restore, list and check a workspace by hand."),
+    "store": Entry(".store", "store", "Check the place where workspaces are saved."),
     "ledger": Entry(".ledger", "ledger", "Bring our database to the revision that this version needs."),
 }
 

@@ -6,6 +6,7 @@ A directory store is used only while it names its Hub: a disk that is not mounte
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from datetime import datetime
 from pathlib import Path
@@ -13,17 +14,18 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from jupyterhub_notebooks import __version__
-from jupyterhub_notebooks.clock import Clock
+from jupyterhub_notebooks.clock import SYSTEM_CLOCK, Clock
 from jupyterhub_notebooks.errors import NotFound, StorageAway
 from jupyterhub_notebooks.settings import Settings, secret
 from jupyterhub_notebooks.workspace.layout import (
     ROOT_KEY,
+    StoreFacts,
     block_key,
     snapshot_key,
     workspace_json,
     workspace_key,
 )
-from jupyterhub_notebooks.workspace.store import claim_root, open_store
+from jupyterhub_notebooks.workspace.store import Store, claim_root, keep_validated, open_store, validating
 from jupyterhub_notebooks.workspace.store.opening import s3_place
 
 from .signing import DirectorySigner, Signer
@@ -38,6 +40,9 @@ __all__ = [
     "signer_of",
     "snapshot_key",
 ]
+
+
+log = logging.getLogger("agents.store")
 
 
 class Objects(Protocol):
@@ -81,12 +86,38 @@ def check_mounted(root: Path) -> None:
         )
 
 
-def open_objects(settings: Settings, hub_id: str, now: datetime) -> Objects:
-    """The store of these settings, claimed for this Hub. Raises BadInput, ConfigError, StorageAway."""
+def open_objects(settings: Settings, hub_id: str, now: datetime, clock: Clock = SYSTEM_CLOCK) -> Objects:
+    """The store of these settings, claimed for this Hub and looked at. Raises BadInput, ConfigError, StorageAway."""
     store = open_store(settings.store, settings.store_options, serialized=True)
-    claim_root(store, hub_id, now)
+    facts = claim_root(store, hub_id, now)
+    look_at(store, facts, settings, clock)
     root = root_of(settings)
     return store if root is None else Mounted(store, root)
+
+
+def look_at(store: Store, facts: StoreFacts, settings: Settings, clock: Clock) -> None:
+    """The checks of ``store validate``: all at the first start and when the way to the store changed, else the quick ones.
+
+    Raises ConfigError where the store does not keep what saving relies on.
+    """
+    url, options = settings.store, settings.store_options
+    before = facts.validated
+    first = before is None or before.get("reached") != validating.reached(url, options)
+    only: tuple[int, ...] | None
+    if root_of(settings) is None:
+        only = None if first else validating.AT_EVERY_START
+    else:
+        only = validating.OF_A_DIRECTORY if first else validating.AT_EVERY_START
+    found = validating.validate(url, options, clock.now, only, _tell)
+    found.insist()
+    if first:
+        keep_validated(store, found.to_keep())
+
+
+def _tell(result: validating.Result) -> None:
+    """A line of the log: what passed is said quietly."""
+    level = {"failed": logging.ERROR, "handled": logging.WARNING}.get(result.outcome, logging.DEBUG)
+    log.log(level, "store validate %s", result.line())
 
 
 async def ensure_workspace(objects: Objects, workspace: str, now: datetime) -> None:

@@ -6,7 +6,7 @@ S3 client; opening an ``s3://`` store does.
 
 from .base import Store
 from .opening import open_store
-from .root import claim_root, read_root
+from .root import claim_root, keep_validated, read_root
 from .workspace_store import HeldLease, WorkspaceStore
 
-__all__ = ["HeldLease", "Store", "WorkspaceStore", "claim_root", "open_store", "read_root"]
+__all__ = ["HeldLease", "Store", "WorkspaceStore", "claim_root", "keep_validated", "open_store", "read_root"]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from ... import __version__
 from ...errors import ConfigError, NotFound
 from ..layout import ROOT_KEY, StoreFacts, parse_store_json, store_json
+from ..snapshots import canonical
 from .base import Store
 
 
@@ -35,3 +39,13 @@ def claim_root(store: Store, hub_id: str, now: datetime) -> StoreFacts:
             field="store",
         )
     return facts
+
+
+def keep_validated(store: Store, found: Mapping[str, Any]) -> StoreFacts:
+    """Writes what the checks of the store found beside whose it is. Raises NotFound where nobody has claimed it."""
+    body = store.get(ROOT_KEY)
+    parse_store_json(body)
+    fields: dict[str, Any] = {**json.loads(body), "validated": dict(found)}
+    made = canonical(fields)
+    store.replace(ROOT_KEY, made)
+    return parse_store_json(made)
