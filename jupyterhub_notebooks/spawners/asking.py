@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Denied, NotebooksError
-from ..ledger import Session
+from ..ledger import Session, burying
 from ..profiles.cards import cards
 from ..profiles.choosing import Abilities, Launch, choose
 from ..profiles.form import html
@@ -110,7 +110,7 @@ async def _check_before(spawner: NotebookSpawner, found: opening.Found) -> None:
         raise opening.still_saved(found.notebook, before)
     left = await spawner.backend_left_over(before)
     spawner.log.warning("Session %s had lost its agent; ended what it left: %s", before.id, left or "nothing")
-    await spawner.ledger.run(opening.bury, before, datetime.now(UTC))
+    await spawner.ledger.run(burying.bury, before, datetime.now(UTC))
 
 
 def _end_forgotten(spawner: NotebookSpawner, before: Session) -> None:
