@@ -161,12 +161,12 @@ def leaves_of(
     if not 0 <= root.level <= MOST_LEVEL:
         raise _odd(f"a listing of {root.level} levels")
     refs = [root]
-    for level in range(root.level, 0, -1):
+    for _ in range(root.level):
         _tell(seen, refs)
         pages = fetch([(ref.name, ref.length) for ref in refs])
         below: list[PageRef] = []
         for ref, plain in zip(refs, pages, strict=True):
-            below += _children(ref, plain, level)
+            below += children_of(ref, plain)
             if len(below) > MOST_PAGES:
                 raise _odd(f"more than {MOST_PAGES} pages")
         refs = below
@@ -179,7 +179,14 @@ def _tell(seen: Callable[[PageRef], object] | None, refs: Sequence[PageRef]) -> 
         seen(ref)  # type: ignore[misc]
 
 
-def _children(ref: PageRef, plain: bytes, level: int) -> list[PageRef]:
+def blocks_of(plain: bytes) -> list[tuple[bytes, int]]:
+    """The blocks that a leaf mentions, with their plain lengths. Raises Damaged."""
+    return _table(_opened(plain, 0)[0])
+
+
+def children_of(ref: PageRef, plain: bytes) -> list[PageRef]:
+    """The references in a node. Raises Damaged."""
+    level = ref.level
     blocks, rows = _opened(plain, level)
     if blocks:
         raise _odd("a node with blocks")
@@ -199,8 +206,9 @@ def _children(ref: PageRef, plain: bytes, level: int) -> list[PageRef]:
     return children
 
 
-def entries_of(refs: Sequence[PageRef], pages: Iterable[bytes]) -> Iterator[Entry]:
-    """The entries of leaves in order, with order and parents checked."""
+def entries_of(refs: Sequence[PageRef], pages: Iterable[bytes], *, whole: bool = True) -> Iterator[Entry]:
+    """The entries of leaves in order, with order and parents checked; whole: False where leaves between them are
+    left out, so that parents may be missing."""
     parents: list[bytes] = []
     before = b""
     total = 0
@@ -218,7 +226,8 @@ def entries_of(refs: Sequence[PageRef], pages: Iterable[bytes]) -> Iterator[Entr
             if place <= before:
                 raise _odd("entries out of order")
             before = place
-            _below(parents, entry)
+            if whole:
+                _below(parents, entry)
             yield entry
 
 

@@ -20,6 +20,9 @@ from ..ports import CommitFacts, MissingBlocks
 from ..snapshots import canonical
 from .base import Store
 
+#: Up to so many blocks are looked for one by one, more by one listing.
+_ASK_ONE_BY_ONE = 200
+
 
 @dataclass(frozen=True)
 class HeldLease:
@@ -30,7 +33,10 @@ class HeldLease:
 
 
 class WorkspaceStore:
-    """Blocks and Snapshots of the workspace below ``prefix`` of store (``""``: the store is this workspace's)."""
+    """Blocks and Snapshots of the workspace below ``prefix`` of store (``""``: the store is this workspace's).
+
+    An encrypted workspace is opened with ``unlock`` before anything of it is read or written.
+    """
 
     def __init__(self, store: Store, prefix: str = "") -> None:
         self.store = store
@@ -68,7 +74,7 @@ class WorkspaceStore:
             rest = key[len(self._prefix) :]
             folder = rest.partition("/")[0]
             numbered = layout.number_of(rest.removesuffix("-ended")) is not None and rest.count("/") == 1
-            known = folder in ("snapshots", "leases", "condemned") and numbered
+            known = folder in ("snapshots", "leases", "condemned", "names") and numbered
             if not (known or layout.block_of(rest) or rest in (layout.WORKSPACE_KEY, layout.ROOT_KEY)):
                 strange.append(rest)
         return strange[:100]
@@ -80,7 +86,7 @@ class WorkspaceStore:
 
     def commit(self, number: int, body: bytes, facts: CommitFacts) -> None:
         """Raises Conflict where the number is taken or the lease is lost, MissingBlocks."""
-        self._still_held()
+        self.still_held()
         self.spare(facts.present)
         self.put_snapshot(number, body)
 
@@ -103,9 +109,57 @@ class WorkspaceStore:
             if wanted.intersection(blocks):
                 rest = [name for name in blocks if name not in wanted]
                 self.store.replace(key, canonical({**fields, "blocks": rest}))
-        gone = [name for name in names if not self.has_block(name)]
+        if len(names) > _ASK_ONE_BY_ONE:
+            there = {name for name, _ in self.block_sizes()}
+        else:
+            there = {name for name in names if self.has_block(name)}
+        gone = [name for name in names if name not in there]
         if gone:
             raise MissingBlocks(gone)
+
+    # Removal
+
+    def condemned(self) -> list[int]:
+        """Numbers of the lists of blocks that are to be removed."""
+        return self._numbers("condemned")
+
+    def condemned_object(self, number: int) -> bytes:
+        """The bytes of such a list. Raises NotFound."""
+        return self.store.get(self._prefix + layout.numbered("condemned", number))
+
+    def condemn(self, number: int, names: Sequence[str], now: datetime) -> None:
+        """Writes such a list. Raises Conflict where the number is taken."""
+        body = layout.condemned_json(number, names, now)
+        if not self.store.put_new(self._prefix + layout.numbered("condemned", number), body):
+            raise Conflict("Blocks are removed by another at the same time", next=["Try again"])
+
+    def forget_condemned(self, number: int) -> None:
+        self.store.delete(self._prefix + layout.numbered("condemned", number))
+
+    def remove_block(self, name: str) -> None:
+        self.store.delete(self._prefix + layout.block_path(name))
+
+    def remove_snapshot(self, number: int) -> None:
+        self.store.delete(self._prefix + layout.numbered("snapshots", number))
+
+    def names(self) -> dict[int, str]:
+        """Snapshots that have a name, by number. A name that cannot be read still counts as one."""
+        found = {}
+        for number in self._numbers("names"):
+            try:
+                body = self.store.get(self._prefix + layout.numbered("names", number))
+                found[number] = layout.parse_name(body, number, self.keys)
+            except (NotFound, Damaged):
+                found[number] = "?"
+        return found
+
+    def name(self, number: int, name: str, now: datetime) -> None:
+        """Gives a snapshot a name, so that retention leaves it; the empty name takes it away."""
+        key = self._prefix + layout.numbered("names", number)
+        if name:
+            self.store.replace(key, layout.name_json(number, name, now, self.keys))
+        else:
+            self.store.delete(key)
 
     # workspace.json
 
@@ -213,7 +267,8 @@ class WorkspaceStore:
     def _end(self, number: int, cause: str, by: str, now: datetime) -> None:
         self.store.put_new(self._ended(number), layout.lease_end_json(number, cause, by, now, os.urandom(16)))
 
-    def _still_held(self) -> None:
+    def still_held(self) -> None:
+        """Raises Conflict where this object's lease was taken by another, or it has none."""
         if self._held is None:
             raise Conflict("No lease is held", "A commit without one could meet another writer's.")
         number = self._held.number
