@@ -58,6 +58,8 @@ class Settings:
     unsaved_idle_seconds: so long a notebook that cannot be saved is not stopped as idle.
     abilities: what the Hub's backend can do, as it states it (profiles.choosing.Abilities); empty: a process here.
     signing_key: secret reference to the key with which the directory store's URLs are signed.
+    encryption_key: ``file:PATH`` of the key that wraps the keys of workspaces; new workspaces are encrypted then. Empty:
+    they are not. A workspace stays as it was made; see `jupyterhub-notebooks key`.
     """
 
     ledger: str
@@ -83,6 +85,7 @@ class Settings:
     trash_days: int = 30
     workspace_limit_bytes: int = 20 * 10**9
     never_saved: tuple[str, ...] = NEVER_SAVED
+    encryption_key: str = ""
     enforcement: str = "stop"
     limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     culler_interval_seconds: float = 10.0
@@ -109,6 +112,13 @@ class Settings:
         _check_limits(self.limits)
         if not isinstance(self.culler_at_once, int) or self.culler_at_once < 1:
             raise ConfigError("This is not a whole number above 0", field="culler_at_once")
+        if self.encryption_key and not self.encryption_key.startswith("file:/"):
+            raise ConfigError(
+                "This names no file with a key",
+                "The key itself is never a setting: settings are shown to many processes.",
+                ["Write file:/path/of/the/key", "Make one with: jupyterhub-notebooks key make FILE"],
+                field="encryption_key",
+            )
         if not self.store.startswith(("file:///", "s3://")):
             raise ConfigError(
                 f"{self.store!r} is not the address of a store",

@@ -17,6 +17,8 @@ from jupyterhub_notebooks.ledger import Ledger, Snapshot, snapshots
 from jupyterhub_notebooks.workspace.layout import snapshot_key
 from jupyterhub_notebooks.workspace.snapshots import SnapshotHead, parse_snapshot
 
+from .keys import keys_of
+
 log = logging.getLogger("settling")
 
 MOST_COUNT = 2**31 - 1
@@ -39,25 +41,35 @@ def facts_of(raw: bytes, head: SnapshotHead) -> snapshots.Facts:
     )
 
 
-async def settled(ledger: Ledger, objects: Reads, row: Snapshot, now: datetime) -> None:
+async def settled(
+    ledger: Ledger, objects: Reads, row: Snapshot, now: datetime, encryption_key: str = ""
+) -> None:
     """A reserved row becomes committed where its object stands in the store, and goes where it certainly does not.
 
-    Nobody may be about to write that object. Raises StorageAway.
+    Nobody may be about to write that object. encryption_key: the setting; where a workspace is encrypted and this
+    does not open its key, ConfigError or WrongKey is raised and nothing is settled. Raises StorageAway.
     """
-    if not await taken_up(ledger, objects, row.session, row.workspace, row.number, now):
+    if not await taken_up(ledger, objects, row.session, row.workspace, row.number, now, encryption_key):
         await ledger.run(snapshots.settle, row.workspace, row.number, False, now, by_writer=False)
 
 
 async def taken_up(
-    ledger: Ledger, objects: Reads, session: str, workspace: str, number: int, now: datetime
+    ledger: Ledger,
+    objects: Reads,
+    session: str,
+    workspace: str,
+    number: int,
+    now: datetime,
+    encryption_key: str = "",
 ) -> bool:
     """Whether an object of that number stands in the store; if so the ledger has its row afterwards."""
     try:
         raw = await asyncio.to_thread(objects.get, snapshot_key(workspace, number))
     except NotFound:
         return False
+    keys = await keys_of(ledger, encryption_key, workspace)
     try:
-        facts = facts_of(raw, parse_snapshot(raw, number=number, workspace=workspace))
+        facts = facts_of(raw, parse_snapshot(raw, number=number, workspace=workspace, keys=keys))
         readable = True
     except Damaged as error:
         log.warning("%s", error.sentence(), extra={"session": session})

@@ -39,7 +39,7 @@ ROOMS = {
 #: room -> what it may import beyond the standard library; rooms that are not named may import nothing else
 OTHERS = {
     "profiles": {"pydantic", "pydantic_core", "ruamel", "jinja2", "markupsafe"},
-    "workspace": {"zstandard", "blake3", "msgpack", "pathspec"},
+    "workspace": {"zstandard", "blake3", "msgpack", "pathspec", "cryptography"},
     "workspace.store": {"fsspec", "s3fs", "botocore", "aiobotocore"},
     "hubapi": {"tornado"},
     "client": {"tornado"},
@@ -59,6 +59,7 @@ CONFINED = {
     "jupyter_server": {"lab"},
     "s3fs": {"workspace.store"},
     "sqlalchemy": {"ledger"},
+    "cryptography": {"workspace"},
     "alembic": {"ledger"},
 }
 

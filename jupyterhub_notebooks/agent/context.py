@@ -31,11 +31,13 @@ class Context:
 
     def store(self, patience: Patience) -> tuple[RemoteBlocks, RemoteSnapshots]:
         """Blocks and snapshots of the workspace; trouble is met with patience."""
+        from ..workspace.keys import keys_of_hex
         from .remote import RemoteBlocks, RemoteSnapshots, Signer
 
         signer = Signer(self.service)
         wire = self.service.wire
+        keys = keys_of_hex(self.answer.secret_key)
         return (
-            RemoteBlocks(signer, wire, patience),
-            RemoteSnapshots(self.service, signer, wire, patience, self.lease),
+            RemoteBlocks(signer, wire, patience, keys),
+            RemoteSnapshots(self.service, signer, wire, patience, self.lease, keys),
         )

@@ -20,6 +20,7 @@ from ..contract import Commit, Committed, SignedUrl, UrlRequest, Urls, UrlsReque
 from ..contract import Snapshots as SnapshotList
 from ..errors import NotFound, StorageAway
 from ..retrying import delays
+from ..workspace.keys import OPEN, Keys
 from ..workspace.ports import CommitFacts, MissingBlocks
 from .errors import Contested, LeaseLost
 from .lease import HeldLease
@@ -148,7 +149,8 @@ class Signer:
 class RemoteBlocks:
     """``workspace.ports.Blocks`` over signed URLs."""
 
-    def __init__(self, signer: Signer, wire: Wire, patience: Patience) -> None:
+    def __init__(self, signer: Signer, wire: Wire, patience: Patience, keys: Keys = OPEN) -> None:
+        self.keys = keys
         self._signer, self._wire, self._patience = signer, wire, patience
 
     def get(self, name: str) -> bytes:
@@ -186,8 +188,15 @@ class RemoteSnapshots:
     """``workspace.ports.Snapshots`` over services/agents. ``lease`` guards every commit."""
 
     def __init__(
-        self, service: Service, signer: Signer, wire: Wire, patience: Patience, lease: HeldLease
+        self,
+        service: Service,
+        signer: Signer,
+        wire: Wire,
+        patience: Patience,
+        lease: HeldLease,
+        keys: Keys = OPEN,
     ) -> None:
+        self.keys = keys
         self._service, self._signer, self._wire = service, signer, wire
         self._patience, self._lease = patience, lease
 

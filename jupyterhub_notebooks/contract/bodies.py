@@ -97,7 +97,7 @@ class HelloAnswer(Body):
     next_in_seconds: float = 30.0
     never_saved: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
-    secret_key: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
     store_authority: str = ""
     server_time: str = ""
     protocol: int = PROTOCOL

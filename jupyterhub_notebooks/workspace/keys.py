@@ -130,6 +130,11 @@ def key_of_text(text: str, field: str) -> bytes:
     return key
 
 
+def keys_of_hex(text: str | None) -> Keys:
+    """The keys of a workspace whose key travelled as 64 hex digits; ``OPEN`` for None. Raises BadInput."""
+    return Keys(key_of_text(text, "secret_key")) if text is not None else OPEN
+
+
 def wrap(key: bytes, wrapping_key: bytes, workspace_id: str) -> bytes:
     """A workspace's key as it is kept outside: sealed with wrapping_key, bound to its workspace."""
     nonce = os.urandom(NONCE_BYTES)

@@ -21,6 +21,7 @@ from jupyterhub_notebooks.ledger import Ledger, Session, hub, wait_for_revision
 from jupyterhub_notebooks.settings import Settings
 
 from .. import running
+from ..keys import wrapping_key
 from . import clocking, directory, handlers, store_handlers
 from .allowance import Allowance
 from .handling import Health, Nothing
@@ -142,6 +143,8 @@ async def service(settings: Settings) -> AsyncIterator[None]:
         await ledger.run(wait_for_revision)
         now = SYSTEM_CLOCK.now()
         hub_id = await ledger.run(hub.hub_id, now)
+        if settings.encryption_key:
+            wrapping_key(settings.encryption_key)  # said at the start, not to the first user
         signer = signer_of(settings, SYSTEM_CLOCK)
         objects = await asyncio.to_thread(open_objects, settings, hub_id, now)
         agents = Agents(

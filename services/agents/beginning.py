@@ -11,9 +11,9 @@ from jupyterhub_notebooks.names import short
 from jupyterhub_notebooks.settings import Settings
 from jupyterhub_notebooks.units import show_duration
 
+from ..keys import ensure_workspace
 from .committing import settle
 from .heartbeats import next_in_seconds
-from .storage import ensure_workspace
 
 if TYPE_CHECKING:
     from .app import Agents
@@ -23,7 +23,13 @@ async def hello(agents: Agents, session: Session, body: Hello) -> HelloAnswer:
     """The same hello twice gets the same workspace and the same lease."""
     agents.heartbeats.forget(session.id)
     async with agents.lock(session.workspace):
-        await ensure_workspace(agents.objects, session.workspace, agents.clock.now())
+        key = await ensure_workspace(
+            agents.ledger,
+            agents.objects,
+            agents.settings.encryption_key,
+            session.workspace,
+            agents.clock.now(),
+        )
         await settle(agents, session, look_further=True)
         held, head, next_number, limit = await agents.ledger.run(
             _in_ledger, session, agents.settings.lease_seconds, agents.clock.now()
@@ -43,6 +49,7 @@ async def hello(agents: Agents, session: Session, body: Hello) -> HelloAnswer:
         next_in_seconds=next_in_seconds("hello", settings.heartbeat_seconds, settings.heartbeat_soon_seconds),
         never_saved=settings.never_saved,
         environment={str(name): str(value) for name, value in (launch.get("environment") or {}).items()},
+        secret_key=key.hex() if key is not None and isinstance(held, leases.Lease) else None,
         store_authority=agents.authority,
         server_time=to_text(agents.clock.now()),
     )

@@ -15,9 +15,11 @@ from jupyterhub_notebooks.clock import to_text
 from jupyterhub_notebooks.contract import Commit, Committed
 from jupyterhub_notebooks.errors import Conflict, Damaged, Unchecked
 from jupyterhub_notebooks.ledger import Session, snapshots
+from jupyterhub_notebooks.workspace.keys import OPEN, Keys
 from jupyterhub_notebooks.workspace.snapshots import MOST_BYTES, SnapshotHead, parse_snapshot
 
 from .. import settling
+from ..keys import keys_of
 from ..settling import facts_of
 from . import reading
 from .storage import snapshot_key
@@ -30,7 +32,8 @@ log = logging.getLogger("agents.commits")
 
 async def commit(agents: Agents, session: Session, body: Commit) -> Committed:
     """Commits a snapshot, once. Raises Unchecked, Denied, Conflict, StorageAway."""
-    raw, head = decoded(body, session.workspace)
+    keys = await keys_of(agents.ledger, agents.settings.encryption_key, session.workspace)
+    raw, head = decoded(body, session.workspace, keys)
     facts = facts_of(raw, head)
     async with agents.lock(session.workspace):
         await settle(agents, session, but=facts.sha256)
@@ -60,7 +63,7 @@ async def commit(agents: Agents, session: Session, body: Commit) -> Committed:
     return Committed(body.number, to_text(row.at))
 
 
-def decoded(body: Commit, workspace: str) -> tuple[bytes, SnapshotHead]:
+def decoded(body: Commit, workspace: str, keys: Keys = OPEN) -> tuple[bytes, SnapshotHead]:
     """The object's bytes and what they say. Raises Unchecked where that is not what the commit says."""
     number = reading.number(body.number, "number")
     try:
@@ -70,7 +73,7 @@ def decoded(body: Commit, workspace: str) -> tuple[bytes, SnapshotHead]:
     if len(raw) > MOST_BYTES:
         raise Unchecked(f"A snapshot has at most {MOST_BYTES:,} bytes", field="body")
     try:
-        head = parse_snapshot(raw, number=number, workspace=workspace)
+        head = parse_snapshot(raw, number=number, workspace=workspace, keys=keys)
     except Damaged as error:
         raise Unchecked(error.title, error.why, field="body") from None
     if head.kind != body.kind:
@@ -86,13 +89,13 @@ async def settle(agents: Agents, session: Session, *, but: str = "", look_furthe
     but: sha256 of an object that is about to be written. look_further: also takes up snapshots that stand
     in the store above every row (a late answer, or a ledger put back from an older copy).
     """
-    ledger, objects = agents.ledger, agents.objects
+    ledger, objects, key = agents.ledger, agents.objects, agents.settings.encryption_key
     rows = await ledger.run(snapshots.of_workspace, session.workspace, committed=False)
     for row in rows:
         if row.state == "reserved" and row.sha256 != but:
-            await settling.settled(ledger, objects, row, agents.clock.now())
+            await settling.settled(ledger, objects, row, agents.clock.now(), key)
     while look_further:
         number = await ledger.run(snapshots.next_number, session.workspace)
         look_further = await settling.taken_up(
-            ledger, objects, session.id, session.workspace, number, agents.clock.now()
+            ledger, objects, session.id, session.workspace, number, agents.clock.now(), key
         )

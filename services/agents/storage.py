@@ -5,7 +5,6 @@ A directory store is used only while it names its Hub: a disk that is not mounte
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from datetime import datetime
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from jupyterhub_notebooks import __version__
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK, Clock
 from jupyterhub_notebooks.errors import NotFound, StorageAway
 from jupyterhub_notebooks.settings import Settings, secret
@@ -22,8 +20,6 @@ from jupyterhub_notebooks.workspace.layout import (
     StoreFacts,
     block_key,
     snapshot_key,
-    workspace_json,
-    workspace_key,
 )
 from jupyterhub_notebooks.workspace.store import Store, claim_root, keep_validated, open_store, validating
 from jupyterhub_notebooks.workspace.store.opening import s3_place
@@ -34,7 +30,6 @@ __all__ = [
     "Objects",
     "authority_of",
     "block_key",
-    "ensure_workspace",
     "open_objects",
     "root_of",
     "signer_of",
@@ -118,17 +113,6 @@ def _tell(result: validating.Result) -> None:
     """A line of the log: what passed is said quietly."""
     level = {"failed": logging.ERROR, "handled": logging.WARNING}.get(result.outcome, logging.DEBUG)
     log.log(level, "store validate %s", result.line())
-
-
-async def ensure_workspace(objects: Objects, workspace: str, now: datetime) -> None:
-    """workspace.json, once and for good: commits go through this service."""
-    key = workspace_key(workspace)
-    try:
-        await asyncio.to_thread(objects.get, key)
-    except NotFound:
-        by = f"jupyterhub-notebooks {__version__}"
-        body = workspace_json(workspace, lease="service", now=now, created_by=by)
-        await asyncio.to_thread(objects.put_new, key, body)
 
 
 def root_of(settings: Settings) -> Path | None:
