@@ -32,6 +32,9 @@ SCOPES: dict[str, dict[str, Any]] = {
 #: What services/notebooks may do at the Hub; the reason for each stands in its README.
 PAGES_SCOPES: tuple[str, ...] = ("list:users", "read:users", "read:servers", "servers")
 
+#: What services/idle_culler may do at the Hub; the reason for each stands in its README.
+CULLER_SCOPES: tuple[str, ...] = ("delete:servers",)
+
 START_TIMEOUT_SECONDS = 6 * 3600
 HTTP_TIMEOUT_SECONDS = 120
 
@@ -48,6 +51,7 @@ def notebooks(
     pages_url: str = "http://127.0.0.1:10202",
     admin_groups: Sequence[str] = (),
     pages_environment: Mapping[str, str] | None = None,
+    manage_culler: bool = True,
     **more: Any,
 ) -> Settings:
     """Makes this Hub one with notebooks. Raises ConfigError that names the argument.
@@ -55,6 +59,7 @@ def notebooks(
     The first six and ``more`` are the fields of ``Settings`` and are explained there (``users``, ``contact``,
     ``save_interval_seconds``, …). pages_url: where the Hub runs services/notebooks. admin_groups: groups of
     the Hub whose members hold the role ``notebook.admin``. pages_environment: more variables for that service.
+    manage_culler: the Hub runs services/idle_culler; False where it runs by itself, or ``enforcement`` is off.
     """
     settings = Settings.of(
         {
@@ -68,8 +73,12 @@ def notebooks(
         }
     )
     hub = c.JupyterHub
+    culler = manage_culler and settings.enforcement != "off"
     _extend(hub, "services", _services(settings, pages_url, pages_environment or {}))
     _extend(hub, "load_roles", _roles(settings, admin_groups))
+    if culler:
+        _extend(hub, "services", [_culler(settings)])
+        _extend(hub, "load_roles", [CULLER_ROLE])
     _join(hub, "custom_scopes", SCOPES)
     _join(hub, "template_vars", {"notebooks_url": PAGES})
     _extend(hub, "template_paths", [str(TEMPLATES)])
@@ -113,6 +122,28 @@ def _services(settings: Settings, pages_url: str, environment: Mapping[str, str]
             "display": False,
         },
     ]
+
+
+CULLER_ROLE: dict[str, Any] = {
+    "name": "notebooks-idle-culler",
+    "description": "What stops idle and over-long sessions",
+    "scopes": list(CULLER_SCOPES),
+    "services": ["idle-culler"],
+}
+
+
+def _culler(settings: Settings) -> dict[str, Any]:
+    return {
+        "name": "idle-culler",
+        "command": [
+            sys.executable,
+            "-m",
+            "jupyterhub_notebooks.services.idle_culler",
+            "--ends-with-parent",
+        ],
+        "environment": {VARIABLE: settings.to_json(), **_inherited(settings)},
+        "display": False,
+    }
 
 
 def _inherited(settings: Settings) -> dict[str, str]:

@@ -89,7 +89,7 @@ class Settings:
     enforcement: str = "stop"
     limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     culler_interval_seconds: float = 10.0
-    culler_at_once: int = 50
+    culler_at_once: int = 100
     unsaved_idle_seconds: float = 2 * 3600.0
     abilities: Mapping[str, Any] = field(default_factory=dict)
 

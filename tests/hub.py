@@ -51,7 +51,11 @@ c.ConfigurableHTTPProxy.api_url = given["proxy"]
 c.ConfigurableHTTPProxy.auth_token = given["proxy_token"]
 c.JupyterHub.load_groups = given["groups"]
 notebooks(c, **given["notebooks"])
-c.JupyterHub.services = [one for one in c.JupyterHub.services if given["pages"] or one["name"] != "notebooks"] + [
+c.JupyterHub.load_roles = [one for one in c.JupyterHub.load_roles if given["culler"] or one["name"] != "notebooks-idle-culler"]
+c.JupyterHub.services = [
+    one for one in c.JupyterHub.services
+    if (given["pages"] or one["name"] != "notebooks") and (given["culler"] or one["name"] != "idle-culler")
+] + [
     {{"name": "test", "api_token": given["token"]}}
 ] + ([] if given["pages"] else [{{"name": "notebooks", "api_token": given["token"] + "0"}}])
 c.JupyterHub.load_roles.append(
@@ -296,14 +300,15 @@ def start_hub(
     *,
     agents: bool = True,
     pages: bool = False,
+    culler: bool = False,
     wait: bool = True,
     groups: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     more: str = "",
     **traits: Any,
 ) -> RunningHub:
-    """A Hub that answers. agents: with services/agents. pages: with services/notebooks. more: lines at the
-    end of its configuration. settings: fields of ``Settings`` that differ from the defaults."""
+    """A Hub that answers. agents: with services/agents. pages: with services/notebooks. culler: with
+    services/idle_culler. more: lines at the end of its configuration. settings: fields of ``Settings`` that differ from the defaults."""
     folder = tmp_path / "hub"
     state = folder / "state"
     state.mkdir(parents=True)
@@ -320,6 +325,7 @@ def start_hub(
         "proxy_token": secrets.token_hex(16),
         "token": secrets.token_hex(16),
         "pages": pages,
+        "culler": culler,
         "groups": dict(groups or {}),
         "more": more,
         "traits": traits,

@@ -81,14 +81,20 @@ class User:
 class HubApi:
     """url: such as http://127.0.0.1:8081/hub/api. token: of the service or user that acts."""
 
-    def __init__(self, url: str, token: str, *, seconds: float = REQUEST_SECONDS) -> None:
+    def __init__(
+        self, url: str, token: str, *, seconds: float = REQUEST_SECONDS, at_once: int = AT_ONCE
+    ) -> None:
         self.url = url.rstrip("/")
         self._token = token
         self._seconds = seconds
-        self._client: AsyncHTTPClient = SimpleAsyncHTTPClient(force_instance=True, max_clients=AT_ONCE)
+        self._client: AsyncHTTPClient = SimpleAsyncHTTPClient(force_instance=True, max_clients=at_once)
 
     def close(self) -> None:
         self._client.close()
+
+    async def version(self) -> str:
+        """The Hub's version: whether it answers at all."""
+        return str((await self._json("GET", "")).get("version") or "")
 
     async def user(self, name: str) -> User:
         """Raises NotFound."""

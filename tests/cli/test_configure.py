@@ -38,8 +38,9 @@ def test_the_hub_takes_every_value_that_the_call_sets():
     for name in c.JupyterHub:
         if name != "spawner_class":
             assert name in hub.traits(config=True)
-    assert names(hub.services) == ["notebooks", "agents"]
-    assert set(names(hub.load_roles)) == {"notebook.user", "notebook.admin", "notebooks-pages"}
+    assert names(hub.services) == ["notebooks", "agents", "idle-culler"]
+    roles = {"notebook.user", "notebook.admin", "notebooks-pages", "notebooks-idle-culler"}
+    assert set(names(hub.load_roles)) == roles
     assert hub.cleanup_servers is False
     assert hub.allow_named_servers is True
     assert hub.default_url == "/services/notebooks/"
@@ -56,7 +57,7 @@ def test_what_an_administrator_has_put_there_stays():
     c.JupyterHub.default_url = "/theirs"
     c.Spawner.http_timeout = 7
     configured(c)
-    assert names(c.JupyterHub.services) == ["theirs", "notebooks", "agents"]
+    assert names(c.JupyterHub.services) == ["theirs", "notebooks", "agents", "idle-culler"]
     assert names(c.JupyterHub.load_roles)[0] == "their-role"
     assert c.JupyterHub.template_paths[0] == "/theirs"
     assert "shares!user" in c.JupyterHub.extra_user_scopes
@@ -179,3 +180,27 @@ def test_a_wrong_configuration_is_told_by_file_line_and_field(tmp_path, text, sa
     with pytest.raises(ConfigError) as error:
         read(tmp_path, text)
     assert error.value.sentence().replace(str(tmp_path / "jupyterhub_config.py"), "FILE") == said
+
+
+def test_the_idle_culler_is_the_hubs_unless_nothing_is_enforced_or_it_runs_by_itself():
+    assert "idle-culler" in names(configured().JupyterHub.services)
+    assert "idle-culler" in names(configured(enforcement="observe").JupyterHub.services)
+    for more in ({"enforcement": "off"}, {"manage_culler": False}):
+        c = configured(**more)
+        assert "idle-culler" not in names(c.JupyterHub.services)
+        assert "notebooks-idle-culler" not in names(c.JupyterHub.load_roles)
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"data": {}}, "'data' names nobody. Write everyone, group:NAME or user:NAME."),
+        ({"user:mara": {"idle": "1h"}}, "There is no such limit"),
+        ({"everyone": {"idle_stop": "soon"}}, "'soon' is not a duration"),
+        ({"everyone": {"enforcement": "maybe"}}, "Write stop, observe or off"),
+    ],
+)
+def test_a_wrong_limit_is_told(limits, said):
+    with pytest.raises(ConfigError) as error:
+        configured(limits=limits)
+    assert said in error.value.sentence()
