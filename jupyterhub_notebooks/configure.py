@@ -4,6 +4,8 @@ Promises: what several processes must agree on is an argument of this call and n
 one frozen ``Settings``, given to the spawner in-process and to each service as NOTEBOOKS_SETTINGS. The
 call appends to services, roles, scopes and template paths and never replaces what an administrator put
 there; every other trait that it sets can be set before or after it. It starts nothing and opens nothing.
+No secret is given to the Hub for a service: the Hub keeps a service's environment in its database. A variable
+that a setting names (``env:NAME``) is taken by the service itself from the Hub's process.
 """
 
 from __future__ import annotations
@@ -106,11 +108,7 @@ def _services(settings: Settings, pages_url: str, environment: Mapping[str, str]
                 "jupyterhub_notebooks.services.notebooks",
                 "--ends-with-parent",
             ],
-            "environment": {
-                VARIABLE: settings.to_json(),
-                **_inherited(settings),
-                **environment,
-            },
+            "environment": {VARIABLE: settings.to_json(), **environment},
             "oauth_no_confirm": True,
             "oauth_client_allowed_scopes": [USE_SCOPE, *settings.admin_scopes],
             "display": False,
@@ -141,16 +139,9 @@ def _culler(settings: Settings) -> dict[str, Any]:
             "jupyterhub_notebooks.services.idle_culler",
             "--ends-with-parent",
         ],
-        "environment": {VARIABLE: settings.to_json(), **_inherited(settings)},
+        "environment": {VARIABLE: settings.to_json()},
         "display": False,
     }
-
-
-def _inherited(settings: Settings) -> dict[str, str]:
-    """The variables that secrets of the settings name: the Hub passes a service only what it is told to."""
-    references = (settings.ledger, settings.signing_key, *settings.store_options.values())
-    names = [reference[4:] for reference in references if reference.startswith("env:")]
-    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def _roles(settings: Settings, admin_groups: Sequence[str]) -> list[dict[str, Any]]:

@@ -2,8 +2,8 @@
 
 Promises: settings come from NOTEBOOKS_SETTINGS; a port that a predecessor still holds is waited for up to
 10 s, then the holder is named; SIGTERM and SIGINT end the service in order; with ``--ends-with-parent`` (or
-NOTEBOOKS_ENDS_WITH_PARENT=1) it also ends when the process that started it is gone; an expected error is
-one line and the exit code of its class. The log is one JSON object a line, on standard error.
+NOTEBOOKS_ENDS_WITH_PARENT=1) it also ends when the process that started it is gone, and takes from that
+process the variables that settings name for a secret; an expected error is one line and the exit code of its class. The log is one JSON object a line, on standard error.
 """
 
 from __future__ import annotations
@@ -52,11 +52,35 @@ def main(name: str, service: Service, arguments: Sequence[str] | None = None) ->
                 next=["Leave it out; settings come by environment"],
                 field=unknown[0],
             )
-        asyncio.run(_until_ended(service, Settings.from_environment(), watched, log))
+        settings = Settings.from_environment()
+        if watched:
+            inherit(settings)
+        asyncio.run(_until_ended(service, settings, watched, log))
     except NotebooksError as error:
         log.critical(error.sentence())
         return error.exit_code
     return 0
+
+
+def inherit(settings: Settings) -> None:
+    """Takes the variables that ``env:NAME`` names and that are not set here from the process that started this one.
+
+    The Hub hands a service only what it also writes into its database, and a secret is not to stand there.
+    """
+    references = (
+        settings.ledger,
+        settings.signing_key,
+        settings.agents_api_token,
+        *settings.store_options.values(),
+    )
+    names = {reference[4:] for reference in references if reference.startswith("env:")} - set(os.environ)
+    if not names:
+        return
+    try:
+        theirs = psutil.Process(os.getppid()).environ()
+    except (psutil.Error, OSError):
+        return  # the secret is told to be missing where it is used
+    os.environ.update({name: theirs[name] for name in names if name in theirs})
 
 
 async def _until_ended(service: Service, settings: Settings, watched: bool, log: logging.Logger) -> None:

@@ -150,3 +150,22 @@ def _runs(pid):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_a_service_of_the_hub_takes_a_secret_from_the_hub_s_process_and_not_from_what_the_hub_keeps(tmp_path):
+    made = start_agents_service(tmp_path, started=False, store_options={"secret": "env:A_SECRET_OF_S3"})
+    made.ledger.close()
+    service = (
+        "import os; from jupyterhub_notebooks.services.running import inherit; "
+        "from jupyterhub_notebooks.settings import Settings; inherit(Settings.from_environment()); "
+        "print(os.environ['A_SECRET_OF_S3'], 'ANOTHER' in os.environ)"
+    )
+    hub = (
+        "import os, subprocess, sys; kept = {name: os.environ[name] for name in ('PATH', 'NOTEBOOKS_SETTINGS')}; "
+        "subprocess.run([sys.executable, '-c', sys.argv[1]], env=kept, check=True)"
+    )
+    own = {**os.environ, VARIABLE: made.settings.to_json(), "A_SECRET_OF_S3": "very secret", "ANOTHER": "x"}
+    done = subprocess.run(
+        [sys.executable, "-c", hub, service], env=own, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "very secret False\n", done.stderr
