@@ -41,6 +41,7 @@ COMMANDS: dict[str, Entry] = {
     "session": Entry(".session", "session", "What ran, who stopped it, and why."),
     "workspace": Entry(".workspace", "workspace", "Save, restore, list and check a workspace by hand."),
     "store": Entry(".store", "store", "Check the place where workspaces are saved."),
+    "key": Entry(".key", "key", "Make and change the keys of encrypted workspaces."),
     "ledger": Entry(".ledger", "ledger", "Bring our database to the revision that this version needs."),
 }
 

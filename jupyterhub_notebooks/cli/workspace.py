@@ -36,6 +36,7 @@ from ..workspace import (
     restore,
     save,
 )
+from .key_files import given, key_option
 from .progress_bar import Bar
 from .workspace_words import head_json, list_files, print_check, print_json, saved, say_skipped, seconds
 
@@ -68,7 +69,7 @@ def _options(command: _Command) -> _Command:
         ),
     ):
         command = option(command)
-    return command
+    return key_option(command)
 
 
 _BREAK = click.option(
@@ -294,7 +295,9 @@ def _opened(url: str, options: tuple[str, ...], *, create: bool = True) -> Works
         if not sign:
             raise BadInput(f"{option!r} is no option", next=["Write NAME=VALUE"], field="--store-option")
         values[name] = value
-    return WorkspaceStore(open_store(url, values, create=create))
+    space = WorkspaceStore(open_store(url, values, create=create))
+    space.unlock(given())
+    return space
 
 
 def _there(space: WorkspaceStore, url: str) -> None:
@@ -331,7 +334,7 @@ def _heads(space: WorkspaceStore) -> tuple[list[SnapshotHead], list[str]]:
     heads, damaged = [], []
     for number in reversed(space.numbers()):
         try:
-            heads.append(parse_snapshot(space.get(number), number=number))
+            heads.append(parse_snapshot(space.get(number), number=number, keys=space.keys))
         except (Damaged, NotFound) as error:
             damaged.append(error.sentence())
     return heads, damaged
@@ -341,7 +344,7 @@ def _head(space: WorkspaceStore) -> SnapshotHead | None:
     """The newest snapshot of kind save that can be read."""
     for number in reversed(space.numbers()):
         try:
-            found = parse_snapshot(space.get(number), number=number)
+            found = parse_snapshot(space.get(number), number=number, keys=space.keys)
         except (Damaged, NotFound) as error:
             print(error.sentence(), file=sys.stderr)
             continue
