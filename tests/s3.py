@@ -1,12 +1,13 @@
-"""A real S3 server for tests: versitygw on 127.0.0.1 over a temporary folder.
+"""Real S3 servers for tests, on 127.0.0.1 over a temporary folder: versitygw, MinIO, and rclone as the one that lies.
 
-Promises: each ``Versitygw`` is a process of its own with fresh keys and an empty bucket; it is ended by its
-process id. The program is built once by tests/tools/prepare.py.
+Promises: each is a process of its own with fresh keys and an empty bucket; it is ended by its process id. The
+programs are built once by tests/tools/prepare.py, which takes minutes for MinIO and rclone.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import socket
@@ -15,7 +16,12 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import botocore.exceptions
+import botocore.session
+
+from .certificates import Certificates
 from .tools import prepare
 
 START_SECONDS = 30.0
@@ -31,6 +37,7 @@ class S3:
     secret: str
     folder: Path
     pid: int
+    ca_file: str = ""
 
     @property
     def url(self) -> str:
@@ -46,7 +53,19 @@ class S3:
             "key": self.key,
             "secret": self.secret,
             "addressing": "path",
+            **({"ca_file": self.ca_file} if self.ca_file else {}),
         }
+
+    def client(self, service: str = "s3") -> Any:
+        """botocore's client with the server's own keys."""
+        return botocore.session.get_session().create_client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=self.key,
+            aws_secret_access_key=self.secret,
+            verify=self.ca_file or None,
+        )
 
 
 def free_port() -> int:
@@ -58,28 +77,89 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, log: Path | None = None) -> Iterator[S3]:
-    """versitygw over ``folder`` (made if missing), with the bucket ``notebooks``, until the block ends."""
-    key, secret = secrets.token_hex(8), secrets.token_hex(16)
-    port = free_port()
+def running(
+    folder: Path, *, log: Path | None = None, certificates: Certificates | None = None
+) -> Iterator[S3]:
+    """versitygw over ``folder`` (made if missing), with the bucket ``notebooks``, until the block ends.
+
+    certificates: answers over TLS with them, and over TLS alone.
+    """
+    key, secret, port = secrets.token_hex(8), secrets.token_hex(16), free_port()
     (folder / BUCKET).mkdir(parents=True, exist_ok=True)
-    command = [
-        prepare.versitygw(),
-        "--port",
-        f"127.0.0.1:{port}",
-        "--quiet",
-        "--keep-alive",
-        "posix",
-        str(folder),
-    ]
-    environment = {**os.environ, "ROOT_ACCESS_KEY": key, "ROOT_SECRET_KEY": secret}
+    command = [prepare.versitygw(), "--port", f"127.0.0.1:{port}", "--quiet", "--keep-alive"]
+    if certificates:
+        command += ["--cert", str(certificates.certificate), "--key", str(certificates.key)]
+    command += ["posix", str(folder)]
+    own = {"ROOT_ACCESS_KEY": key, "ROOT_SECRET_KEY": secret}
+    with _process(command, own, port, log) as pid:
+        scheme, ca_file = ("https", str(certificates.authority)) if certificates else ("http", "")
+        yield S3(f"{scheme}://127.0.0.1:{port}", key, secret, folder, pid, ca_file)
+
+
+@contextlib.contextmanager
+def minio(folder: Path) -> Iterator[S3]:
+    """MinIO over ``folder``, with the bucket ``notebooks``, until the block ends."""
+    key, secret, port = secrets.token_hex(8), secrets.token_hex(16), free_port()
+    (folder / BUCKET).mkdir(parents=True, exist_ok=True)
+    command = [prepare.minio(), "server", "--quiet", "--address", f"127.0.0.1:{port}"]
+    command += ["--console-address", f"127.0.0.1:{free_port()}", str(folder)]
+    own = {"MINIO_ROOT_USER": key, "MINIO_ROOT_PASSWORD": secret, "MINIO_UPDATE": "off"}
+    with _process(command, own, port, None) as pid:
+        server = S3(f"http://127.0.0.1:{port}", key, secret, folder, pid)
+        end = time.monotonic() + START_SECONDS
+        while True:  # it listens before it is ready
+            try:
+                server.client().head_bucket(Bucket=BUCKET)
+                break
+            except botocore.exceptions.ClientError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+        yield server
+
+
+def only_puts(server: S3) -> dict[str, str]:
+    """Options of an identity that may write below the store's prefix and nothing else; MinIO gives it for an hour."""
+    allowed = {"Effect": "Allow", "Action": ["s3:PutObject"], "Resource": [f"arn:aws:s3:::{BUCKET}/root/*"]}
+    made = server.client("sts").assume_role(
+        RoleArn="arn:aws:iam::minio:role/puts",
+        RoleSessionName="puts",
+        Policy=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}),
+        DurationSeconds=3600,
+    )["Credentials"]
+    return {
+        "put_key": made["AccessKeyId"],
+        "put_secret": made["SecretAccessKey"],
+        "put_token": made["SessionToken"],
+    }
+
+
+@contextlib.contextmanager
+def lying(folder: Path) -> Iterator[S3]:
+    """rclone over ``folder``: it overwrites silently, whatever condition or checksum a PUT carries."""
+    key, secret, port = secrets.token_hex(8), secrets.token_hex(16), free_port()
+    (folder / BUCKET).mkdir(parents=True, exist_ok=True)
+    keys = folder.parent / f"{folder.name}.keys"
+    command = [prepare.rclone(), "serve", "s3", "--addr", f"127.0.0.1:{port}", "--config", str(keys)]
+    own = {"RCLONE_AUTH_KEY": f'"{key},{secret}"'}  # a list in CSV
+    with _process([*command, str(folder)], own, port, None) as pid:
+        yield S3(f"http://127.0.0.1:{port}", key, secret, folder, pid)
+
+
+@contextlib.contextmanager
+def _process(command: list[str], own: Mapping[str, str], port: int, log: Path | None) -> Iterator[int]:
+    """The program with these variables until the block ends; its process id, once it listens."""
     with open(log or os.devnull, "ab") as output:
         process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            command,
+            env={**os.environ, **own},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
     try:
         _wait(process, port)
-        yield S3(f"http://127.0.0.1:{port}", key, secret, folder, process.pid)
+        yield process.pid
     finally:
         process.terminate()
         try:
@@ -93,8 +173,8 @@ def _wait(process: subprocess.Popen[bytes], port: int) -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:
-            raise RuntimeError(f"versitygw ended with status {process.returncode}")
+            raise RuntimeError(f"the S3 server ended with status {process.returncode}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.02)
-    raise RuntimeError(f"versitygw does not listen after {START_SECONDS} s")
+    raise RuntimeError(f"the S3 server does not listen after {START_SECONDS} s")

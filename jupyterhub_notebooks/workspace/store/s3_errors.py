@@ -66,6 +66,13 @@ def translated(error: Exception, key: str, bucket: str, url: str) -> NotebooksEr
         return Denied(
             "There is no key for the store", next=["Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"]
         )
+    if type(error).__name__ == "SSLError" and type(error.__context__).__name__.endswith("CertificateError"):
+        return ConfigError(
+            "The store's certificate is not trusted",
+            f"{url} is reached over TLS, and no known authority signed its certificate for this address.",
+            ["Name a file with the certificate of its authority in the store's option ca_file"],
+            field="store_options.ca_file",
+        )
     what = f"It answered {status} {code}." if status else f"{type(error).__name__}: {error}"
     return StorageAway(f"The store {url} does not answer", what[:300], ["Check its address, then try again"])
 
