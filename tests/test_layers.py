@@ -47,7 +47,7 @@ OTHERS = {
     "spawners": {"jupyterhub", "traitlets", "tornado", "psutil", "jinja2", "markupsafe"},
     "login": {"jupyterhub", "traitlets", "tornado"},
     "agent": {"aiohttp", "psutil"},
-    "lab": {"jupyter_server", "traitlets", "tornado"},
+    "lab": {"jupyter_server", "traitlets", "tornado", "psutil"},
     "cli": {"click", "rich", "psutil", "traitlets"},
     "services": {"jupyterhub", "tornado", "jinja2", "markupsafe", "pydantic", "psutil"},
     "config": set(),

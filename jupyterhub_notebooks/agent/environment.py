@@ -45,7 +45,7 @@ def _joined(*parts: Path | str | None) -> str:
 
 
 def write_shell(run_dir: Path, venv: Path | None, shell: str | None) -> None:
-    """The folders of a run, and terminals that keep the workspace's Python first.
+    """The folders of a run, our server extension turned on, and terminals with the workspace's Python first.
 
     A login shell, which Jupyter starts otherwise, reads /etc/profile, and that sets PATH anew.
     """
@@ -61,6 +61,11 @@ def write_shell(run_dir: Path, venv: Path | None, shell: str | None) -> None:
         command += ["--rcfile", str(rc)]
     config = {"ServerApp": {"terminado_settings": {"shell_command": command}}}
     (run_dir / "config" / "jupyter_server_config.json").write_text(json.dumps(config), encoding="utf-8")
+    # Here and not among the files of the wheel, which an editable install leaves out.
+    enabled = run_dir / "config" / "jupyter_server_config.d"
+    enabled.mkdir(exist_ok=True)
+    extensions = {"ServerApp": {"jpserver_extensions": {"jupyterhub_notebooks.lab": True}}}
+    (enabled / "jupyterhub_notebooks.json").write_text(json.dumps(extensions), encoding="utf-8")
 
 
 def _first_in_path(venv: Path | None) -> str:

@@ -25,7 +25,8 @@ ORDERS_TIMEOUT_SECONDS = 40.0
 
 
 class Heart:
-    """Two threads, ``start`` to ``stop``. on_order is called from either, once an order."""
+    """Two threads, ``start`` to ``stop``. on_order is called from either, once an order; on_answer with each
+    answer and the monotonic time at which it was asked for."""
 
     def __init__(
         self,
@@ -34,9 +35,10 @@ class Heart:
         lease: HeldLease,
         log: SessionLog,
         on_order: Callable[[Order], None],
+        on_answer: Callable[[HeartbeatAnswer, float], None] = lambda answer, asked_at: None,
     ) -> None:
         self._service, self._standing, self._lease, self._log = service, standing, lease, log
-        self._on_order = on_order
+        self._on_order, self._on_answer = on_order, on_answer
         self._beating = threading.Lock()
         self._seen: set[str] = set()
         self._last_order = ""
@@ -63,6 +65,7 @@ class Heart:
             asked_at = time.monotonic()
             answer = self._service.post("v1/heartbeat", beat, HeartbeatAnswer, timeout_seconds)
         self._standing.answered(beat)
+        self._on_answer(answer, asked_at)
         if answer.lease is not None:
             self._lease.renewed(answer.lease, asked_at)
         elif beat.phase != "hello":

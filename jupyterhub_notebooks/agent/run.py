@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from .. import __version__
@@ -22,6 +23,7 @@ from ..errors import NotebooksError
 from ..retrying import delays
 from ..workspace.volume import Volume
 from . import begin, environment, interpreter, processes
+from .activity import Activity
 from .bell import Bell
 from .context import Context
 from .errors import EXIT_NOT_SAVED, Interrupted, OpenElsewhere, ServiceAway, SessionClosed, TooOld
@@ -55,7 +57,12 @@ class Agent:
         self.standing = Standing()
         self.lease = HeldLease()
         self.volume = Volume(options.files, options.state)
-        self.heart = Heart(self.service, self.standing, self.lease, self.log, self._ordered)
+        ears = own_environment.get("NOTEBOOK_AGENT_SOCKET")
+        self.activity = Activity(Path(ears) if ears else None, self._server_pid, self.standing, self.log.say)
+        self.standing.signals = self.activity.signals
+        self.heart = Heart(
+            self.service, self.standing, self.lease, self.log, self._ordered, self.activity.heard
+        )
         self._bell = Bell()
         self._end: tuple[str, str] | None = None
         self._periodic: PeriodicSaves | None = None
@@ -71,6 +78,9 @@ class Agent:
 
     def _stopped(self) -> bool:
         return self._end is not None
+
+    def _server_pid(self) -> int | None:
+        return self._server.pid if self._server is not None else None
 
     def run(self) -> int:
         """The whole session."""
@@ -205,6 +215,7 @@ class Agent:
             self._run_script(context.answer, variables)
         self._go_on()
         self.standing.enter("starting")
+        self.activity.start()
         before = processes.out_of_memory_count()
         try:
             self._server = Server(self.options.command, variables, self.options.files, self.log.write)
@@ -273,11 +284,15 @@ class Agent:
             self.standing.done(order.id)
             self.ask_to_end(order.cause or "stopped", "")
         elif order.do == "report":
-            self.standing.done(order.id)
+            threading.Thread(target=self._report_anew, args=(order.id,), name="report", daemon=True).start()
         elif self._periodic is not None:
             self._periodic.ask(order.id)
         else:
             self._early_saves.append(order.id)
+
+    def _report_anew(self, order: str) -> None:
+        self.activity.gather()
+        self.standing.done(order)
 
     def _cause(self) -> tuple[str, str]:
         return self._end or ("stopped", "")
@@ -289,6 +304,7 @@ class Agent:
         self.standing.enter("saving")
         if cause != "stopped":
             self.standing.end(cause, detail)
+        self.activity.stop()
         mapped = processes.mapped_writable(self.options.session, self.options.files)
         if self._periodic is not None:
             self._periodic.stop()

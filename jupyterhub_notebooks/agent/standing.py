@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from .. import __version__
-from ..contract import Ended, Heartbeat, Progress, Saved
+from ..contract import Ended, Heartbeat, Progress, Saved, Signal
 
 
 class Standing:
@@ -16,6 +16,8 @@ class Standing:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.wake = threading.Event()
+        #: What goes on in the notebook, asked at each heartbeat.
+        self.signals: Callable[[], tuple[Signal, ...]] = lambda: ()
         self._lock = threading.Lock()
         self._monotonic = monotonic
         # A container that is restarted in place goes on with a higher number than it had.
@@ -118,6 +120,7 @@ class Standing:
 
     def heartbeat(self) -> Heartbeat:
         """All of it, under the next number."""
+        signals = self.signals()
         with self._lock:
             self._sequence += 1
             return Heartbeat(
@@ -125,6 +128,7 @@ class Standing:
                 phase=self._phase,
                 agent_version=__version__,
                 progress=self._progress,
+                signals=signals,
                 saved=self._saved,
                 ended=self._ended,
                 made_anew=self._made_anew,

@@ -37,8 +37,10 @@ from .bodies import (
     Verdict,
 )
 from .checked import Body
+from .local import MOST_LINE_BYTES, LocalSignal, SessionState, SignalsReport, socket_address
 
 __all__ = [
+    "MOST_LINE_BYTES",
     "PHASES",
     "PROTOCOL",
     "SIGNAL_STATES",
@@ -47,12 +49,13 @@ __all__ = [
     "Committed",
     "Ended",
     "Extend",
+    "Extended",
     "Heartbeat",
     "HeartbeatAnswer",
-    "Extended",
     "Hello",
     "HelloAnswer",
     "Lease",
+    "LocalSignal",
     "Log",
     "Notice",
     "Order",
@@ -60,7 +63,9 @@ __all__ = [
     "Progress",
     "Release",
     "Saved",
+    "SessionState",
     "Signal",
+    "SignalsReport",
     "SignedUrl",
     "SnapshotRow",
     "Snapshots",
@@ -68,4 +73,5 @@ __all__ = [
     "Urls",
     "UrlsRequest",
     "Verdict",
+    "socket_address",
 ]

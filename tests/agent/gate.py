@@ -14,11 +14,13 @@ Rule = Callable[[str, str], int | None]
 
 
 class Gate:
-    """``url`` stands for ``behind``. ``hold`` makes requests wait, ``rule`` answers them, ``seen`` lists all."""
+    """``url`` stands for ``behind``. ``hold`` makes requests wait, ``rule`` answers them, ``seen`` lists all,
+    ``bodies`` what came with them."""
 
     def __init__(self, behind: str) -> None:
         self._behind = urlsplit(behind)
         self.seen: list[tuple[str, str]] = []
+        self.bodies: list[tuple[str, bytes]] = []
         self.held = threading.Event()
         self.rule: Rule = lambda method, path: None
         self._hold: Rule = lambda method, path: None
@@ -66,6 +68,7 @@ class Gate:
         method, path = handler.command, handler.path
         self.seen.append((method, path))
         body = handler.rfile.read(int(handler.headers.get("content-length") or 0))
+        self.bodies.append((path, body))
         if self._hold(method, path):
             self.held.set()
             self._open.wait(60)

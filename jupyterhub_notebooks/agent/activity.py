@@ -1,0 +1,219 @@
+"""What goes on in the notebook: signals of the server's extension, of the processes and of the GPU, for the heartbeat.
+
+Promises: a signal whose reporter is silent is ``unknown``, never its last word; when a report is ordered, all are
+gathered anew within ``ASK_SECONDS`` or are ``unknown``; a beginning is told in services/agents' time, counted on
+the monotonic clock, so that a clock that jumps in the notebook neither lengthens nor shortens anything.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from ..clock import from_text, to_text
+from ..contract import HeartbeatAnswer, LocalSignal, SessionState, Signal
+from .computing import Computing
+from .ears import Ears, Heard
+from .gpu import Gpus, find_reader
+from .standing import Standing
+
+LOOK_SECONDS = 5.0
+#: The extension reports every 5 s; a server that is held up for longer than this is not believed any more.
+SILENT_SECONDS = 20.0
+#: A stop is decided on a heartbeat that is younger than 5 s: asking must leave time for it.
+ASK_SECONDS = 2.0
+#: The service's clock may be read late by a slow answer; only what is further off is another time.
+CLOCK_SECONDS = 30.0
+#: What only the server's extension can know.
+OF_SERVER = ("kernel", "cell", "terminal", "browser", "editor", "download")
+_RANK = {"busy": 2, "idle": 1, "unknown": 0}
+
+
+class ServiceTime:
+    """services/agents' time, counted on from the moment it was last heard."""
+
+    def __init__(self) -> None:
+        self._base: datetime | None = None
+
+    def heard(self, server_time: str, monotonic: float) -> None:
+        """An answer said so at monotonic. A time that agrees with what is known changes nothing."""
+        try:
+            base = from_text(server_time) - timedelta(seconds=monotonic)
+        except (ValueError, OverflowError):
+            return
+        if self._base is None or abs((base - self._base).total_seconds()) > CLOCK_SECONDS:
+            self._base = base
+
+    def at(self, monotonic: float) -> str | None:
+        """The time at monotonic, in whole seconds; None while the service was not heard."""
+        if self._base is None:
+            return None
+        return to_text((self._base + timedelta(seconds=monotonic)).replace(microsecond=0))
+
+
+class Activity:
+    """``start`` to ``stop``. server: the pid of the server, None before it runs."""
+
+    def __init__(
+        self,
+        socket_path: Path | None,
+        server: Callable[[], int | None],
+        standing: Standing,
+        say: Callable[[str], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._server, self._standing, self._say, self._monotonic = server, standing, say, monotonic
+        self._answer: tuple[float, HeartbeatAnswer] | None = None
+        self._time = ServiceTime()
+        self._ears = Ears(socket_path, self.state, say, monotonic) if socket_path is not None else None
+        self._looking = threading.Lock()
+        self._computing = Computing(self._spared, monotonic=monotonic)
+        self._gpus = Gpus(None, monotonic=monotonic)
+        self._asked_at: float | None = None
+        self._began = monotonic()
+        self._stopping = threading.Event()
+        self._started = False
+
+    def start(self) -> None:
+        """Listens and looks from now on. A socket that cannot be made is said, and costs its signals only."""
+        self._began = self._monotonic()
+        if self._ears is not None:
+            try:
+                self._ears.start()
+            except OSError as error:
+                self._say(f"What goes on in the server is not known: its socket: {error.strerror or error}")
+        self._started = True
+        threading.Thread(target=self._look_on, name="activity", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._ears is not None:
+            self._ears.stop()
+
+    def signals(self) -> tuple[Signal, ...]:
+        """All signals as they are known now; none before the start."""
+        if not self._started:
+            return ()
+        now = self._monotonic()
+        heard = self._ears.heard() if self._ears is not None else {}
+        with self._looking:
+            own = (self._computing.signal(), self._gpus.signal())
+        told = merged(
+            of_reports(heard, now, self._asked_at),
+            OF_SERVER,
+            "The server has not said yet what goes on in it"
+            if now - self._began < SILENT_SECONDS
+            else "The server does not say what goes on in it",
+        )
+        return tuple(self._stamped(one, now) for one in (*told, *own))
+
+    def gather(self) -> None:
+        """All signals anew, within ASK_SECONDS; a server that did not answer is not believed from here on."""
+        asked_at = self._monotonic()
+        thread = threading.Thread(target=self._look, args=(True,), name="look", daemon=True)
+        thread.start()
+        if self._ears is not None and self._ears.ask(ASK_SECONDS):
+            self._asked_at = None
+        else:
+            self._asked_at = asked_at
+        thread.join(max(0.0, ASK_SECONDS - (self._monotonic() - asked_at)))
+
+    def heard(self, answer: HeartbeatAnswer, asked_at: float) -> None:
+        """services/agents answered a heartbeat sent at asked_at; whoever listens is told."""
+        self._time.heard(answer.server_time, asked_at)
+        self._answer = (asked_at, answer)
+        if self._ears is not None and self._started:
+            self._ears.tell()
+
+    def state(self) -> SessionState:
+        """What the session's clocks say now."""
+        known = self._answer
+        plain = SessionState(
+            phase=self._standing.phase, saved=self._standing.saved, warnings=self._standing.warnings
+        )
+        if known is None:
+            return plain
+        at, answer = known
+        return replace(
+            plain,
+            server_time=answer.server_time,
+            heard_seconds_ago=round(self._monotonic() - at, 3),
+            verdict=answer.verdict,
+            idle_ends_at=answer.idle_ends_at,
+            session_ends_at=answer.session_ends_at,
+            notices=answer.notices,
+            quota=answer.quota,
+        )
+
+    def _spared(self) -> set[int]:
+        server = self._server()
+        return {os.getpid()} | ({server} if server is not None else set())
+
+    def _stamped(self, one: LocalSignal, now: float) -> Signal:
+        since = None if one.since_seconds is None else self._time.at(now - one.since_seconds)
+        return Signal(one.name, one.state, since, one.detail)
+
+    def _look_on(self) -> None:
+        reader, least = find_reader()
+        if reader is not None:
+            with self._looking:
+                self._gpus = Gpus(reader, least, self._monotonic)
+        while not self._stopping.is_set():
+            self._look()
+            self._stopping.wait(LOOK_SECONDS)
+
+    def _look(self, at_once: bool = False) -> None:
+        with self._looking:
+            self._computing.look()
+            self._gpus.look(at_once)
+
+
+def of_reports(
+    heard: Mapping[str, Heard], now: float, asked_at: float | None
+) -> list[tuple[LocalSignal, float]]:
+    """What may be believed of each report, and how old it is. asked_at: an order that was not answered in time."""
+    found = []
+    for one in heard.values():
+        age = now - one.at
+        silent = age > SILENT_SECONDS or (asked_at is not None and one.at < asked_at)
+        for signal in one.report.signals:
+            if silent:
+                found.append((LocalSignal(signal.name, "unknown", None, "The server does not answer"), age))
+            else:
+                found.append((signal, age))
+    return found
+
+
+def merged(
+    told: Iterable[tuple[LocalSignal, float]], expected: Collection[str], silence: str
+) -> list[LocalSignal]:
+    """Each expected signal once: busy before idle before unknown; of two idle ones the later. Ages as of now.
+
+    Others are left out: what the agent measures itself is nobody else's to say.
+    """
+    best: dict[str, LocalSignal] = {}
+    for signal, age in told:
+        if signal.name not in expected:
+            continue
+        since = None if signal.since_seconds is None else max(0.0, signal.since_seconds) + age
+        now = LocalSignal(
+            signal.name, signal.state if signal.state in _RANK else "unknown", since, signal.detail[:400]
+        )
+        had = best.get(now.name)
+        if had is None or _outdoes(now, had):
+            best[now.name] = now
+    return [best.get(name, LocalSignal(name, "unknown", None, silence)) for name in expected]
+
+
+def _outdoes(new: LocalSignal, old: LocalSignal) -> bool:
+    if _RANK[new.state] != _RANK[old.state]:
+        return _RANK[new.state] > _RANK[old.state]
+    if new.since_seconds is None or old.since_seconds is None:
+        return new.since_seconds is not None
+    younger = new.since_seconds < old.since_seconds
+    return younger if new.state == "idle" else not younger

@@ -1,0 +1,150 @@
+"""How much the programs of a session compute: the signal ``cpu``.
+
+Counted is everything that the agent started, down to the last descendant, and what left its parent; not counted
+are the agent and the server themselves. Busy is a session that used ``BUSY_CORES`` of one core, in the mean of the
+last ``WINDOW_SECONDS``: an open notebook with many kernels at rest stays below, and so does what wakes up now and
+then, while a job that computes for three seconds in thirty is above.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from ..contract import LocalSignal
+
+BUSY_CORES = 0.1
+WINDOW_SECONDS = 30.0
+#: Before so much of the window is known, nothing is said.
+LEAST_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Usage:
+    """One process: seconds it computed, and seconds of its children that have ended."""
+
+    parent: int
+    name: str
+    own: float
+    ended: float
+
+
+#: (pid, start) -> usage: a pid that was given again is another process.
+Usages = Mapping[tuple[int, float], Usage]
+
+
+def used(before: Usages, after: Usages, spared: Collection[int]) -> dict[str, float]:
+    """Seconds computed between two readings, by the name of the program; never of the spared pids themselves.
+
+    What a child used until the first reading came with it; when it has ended, its parent's ``ended`` has all of it.
+    """
+    gone: dict[int, float] = {}
+    for key, usage in before.items():
+        if key not in after:
+            gone[usage.parent] = gone.get(usage.parent, 0.0) + usage.own + usage.ended
+    made: dict[str, float] = {}
+    for key, usage in after.items():
+        old = before.get(key)
+        own = usage.own - (old.own if old else 0.0)
+        # Without an earlier reading, what its children used before it was seen is its own matter too.
+        ended = usage.ended - (old.ended + gone.get(key[0], 0.0) if old else 0.0)
+        seconds = (0.0 if key[0] in spared else max(0.0, own)) + max(0.0, ended)
+        if seconds:
+            made[usage.name] = made.get(usage.name, 0.0) + seconds
+    return made
+
+
+def read_tree(root: int) -> Usages:
+    """The process root and all its descendants now; without those that may not be read."""
+    import psutil
+
+    found: dict[tuple[int, float], Usage] = {}
+    try:
+        top = psutil.Process(root)
+        family = [top, *top.children(recursive=True)]
+    except psutil.Error:
+        return found
+    for process in family:
+        try:
+            with process.oneshot():
+                times = process.cpu_times()
+                found[process.pid, process.create_time()] = Usage(
+                    process.ppid(),
+                    process.name(),
+                    times.user + times.system,
+                    getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0),
+                )
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+class Computing:
+    """``look`` takes a reading, ``signal`` says what the last ones mean."""
+
+    def __init__(
+        self,
+        spared: Callable[[], Collection[int]],
+        read: Callable[[], Usages] = lambda: read_tree(os.getpid()),
+        monotonic: Callable[[], float] = time.monotonic,
+        busy_cores: float = BUSY_CORES,
+        window_seconds: float = WINDOW_SECONDS,
+    ) -> None:
+        self._spared, self._read, self._monotonic = spared, read, monotonic
+        self._busy_cores, self._window = busy_cores, window_seconds
+        self._last: tuple[float, Usages] | None = None
+        self._steps: deque[tuple[float, float, dict[str, float]]] = deque()
+        self._state = "unknown"
+        self._since = monotonic()
+
+    def look(self) -> None:
+        """One reading."""
+        now, after = self._monotonic(), self._read()
+        if self._last is not None:
+            at, before = self._last
+            self._steps.append((at, now, used(before, after, self._spared())))
+            while len(self._steps) > 1 and self._steps[0][1] <= now - self._window:
+                self._steps.popleft()
+        self._last = (now, after)
+        self._judge(now)
+
+    def _mean(self) -> tuple[float, dict[str, float]]:
+        """(seconds looked at, cores of each program)."""
+        if not self._steps:
+            return 0.0, {}
+        span = self._steps[-1][1] - self._steps[0][0]
+        sums: dict[str, float] = {}
+        for _, _, step in self._steps:
+            for name, seconds in step.items():
+                sums[name] = sums.get(name, 0.0) + seconds
+        return span, {name: seconds / span for name, seconds in sums.items()} if span > 0 else {}
+
+    def _judge(self, now: float) -> None:
+        span, cores = self._mean()
+        if span < LEAST_SECONDS:
+            return
+        state = "busy" if sum(cores.values()) >= self._busy_cores else "idle"
+        if state != self._state:
+            # The first word of a session at rest: it rests since it is looked at.
+            self._since = self._since if self._state == "unknown" else now
+            self._state = state
+
+    def signal(self) -> LocalSignal:
+        """What goes up."""
+        since = self._monotonic() - self._since
+        if self._state == "unknown":
+            return LocalSignal("cpu", "unknown", None, "The processes were not measured yet")
+        span, cores = self._mean()
+        return LocalSignal("cpu", self._state, since, in_words(self._state, cores, span))
+
+
+def in_words(state: str, cores: Mapping[str, float], span: float) -> str:
+    """Such as ``python3 computes: 0.98 cores over the last 30 s``."""
+    total = sum(cores.values())
+    if state != "busy" or not cores:
+        return f"The programs used {total:.2f} cores over the last {span:.0f} s"
+    first = max(cores, key=lambda name: cores[name])
+    return f"{first} computes: {total:.2f} cores over the last {span:.0f} s"

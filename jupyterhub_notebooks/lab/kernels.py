@@ -1,0 +1,229 @@
+"""What the kernels do: the signals ``kernel`` and ``cell``.
+
+Read from the messages that kernels broadcast, whether a page is open or not: each change of state is seen when it
+happens. That a kernel waits for ``input()`` is seen only while a page is connected to it, since the kernel asks
+that page alone.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..contract import LocalSignal
+
+DELIMITER = b"<IDS|MSG>"
+#: Somebody who ran a cell is there for so long.
+CELL_SECONDS = 60.0
+#: In front of the detail when no kernel computes and some wait for a person.
+WAITS = "Waits for a person"
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One kernel. state as Jupyter says it; since: monotonic; waits: what for, in words, "" where it does not."""
+
+    state: str
+    since: float
+    waits: str = ""
+
+
+def kernel_signal(
+    kernels: Mapping[str, Kernel], names: Mapping[str, str], last_end: float, now: float
+) -> LocalSignal:
+    """names: of the notebooks that the kernels belong to. last_end: when a kernel that is gone was last seen."""
+    busy = {id: one for id, one in kernels.items() if one.state == "busy"}
+    if not busy:
+        since = max([last_end, *(one.since for one in kernels.values())])
+        return LocalSignal("kernel", "idle", max(0.0, now - since), _resting(kernels))
+    computing = [names.get(id, "a notebook") for id, one in busy.items() if not one.waits]
+    waiting = [f"{names.get(id, 'a notebook')} {one.waits}" for id, one in busy.items() if one.waits]
+    parts = [f"A cell runs in {_listed(computing)}"] if computing else []
+    if waiting:
+        parts.append(_listed(waiting) if computing else f"{WAITS}: {_listed(waiting)}")
+    since = min(one.since for one in busy.values())
+    return LocalSignal("kernel", "busy", max(0.0, now - since), "; ".join(parts))
+
+
+def _resting(kernels: Mapping[str, Kernel]) -> str:
+    dead = sum(1 for one in kernels.values() if one.state == "dead")
+    rest = len(kernels) - dead
+    words = "No kernel runs" if not rest else "1 kernel is idle" if rest == 1 else f"{rest} kernels are idle"
+    return words if not dead else f"{words}, {dead} {'is' if dead == 1 else 'are'} dead"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = sorted(set(names))
+    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
+
+
+def cell_signal(
+    last: float | None, name: str, began: float, now: float, present_seconds: float
+) -> LocalSignal:
+    """last: when somebody last ran a cell; None: not since began."""
+    if last is None:
+        return LocalSignal("cell", "idle", now - began, "No cell was run yet")
+    state = "busy" if now - last < present_seconds else "idle"
+    return LocalSignal("cell", state, now - last, f"A cell was run in {name}")
+
+
+class Kernels:
+    """Follows a kernel manager from ``watch`` to ``unwatch``."""
+
+    def __init__(
+        self,
+        manager: Any,
+        monotonic: Callable[[], float] = time.monotonic,
+        present_seconds: float = CELL_SECONDS,
+    ) -> None:
+        self._manager, self._monotonic, self._present = manager, monotonic, present_seconds
+        self._began = self._last_end = monotonic()
+        self._seen: dict[str, Kernel] = {}
+        self._cell: tuple[float, str] | None = None
+        self._original: Callable[[str], None] | None = None
+        self.names: Mapping[str, str] = {}
+
+    @property
+    def followed(self) -> bool:
+        """Whether this server's kernels can be followed: those behind a gateway cannot."""
+        return self._original is not None
+
+    def watch(self) -> None:
+        """From now on, each kernel that starts; once."""
+        original = getattr(self._manager, "start_watching_activity", None)
+        if original is None:
+            return
+        self._original = original
+
+        def start_watching(kernel_id: str) -> None:
+            original(kernel_id)
+            self._follow(kernel_id)
+
+        self._manager.start_watching_activity = start_watching
+        for kernel_id in self._manager.list_kernel_ids():
+            self._follow(kernel_id)
+
+    def unwatch(self) -> None:
+        if self._original is not None:
+            self._manager.start_watching_activity = self._original
+            self._original = None
+
+    def unknown_names(self) -> bool:
+        """Whether a kernel runs whose notebook is not known yet."""
+        return any(id not in self.names for id in self._seen)
+
+    def asked_for_input(self, kernel_id: str) -> None:
+        """A page was asked for a line that ``input()`` waits for."""
+        self._set_waits(kernel_id, "waits for input()")
+
+    def got_input(self, kernel_id: str) -> None:
+        self._set_waits(kernel_id, "")
+
+    def is_waiting(self, kernel_id: str) -> bool:
+        one = self._seen.get(kernel_id)
+        return one is not None and bool(one.waits)
+
+    def signals(self) -> tuple[LocalSignal, ...]:
+        """``kernel`` and ``cell`` now."""
+        now = self._monotonic()
+        if not self.followed:
+            return (LocalSignal("kernel", "unknown", None, "The kernels run on another machine"),)
+        there = set(self._manager.list_kernel_ids())
+        for gone in set(self._seen) - there:
+            del self._seen[gone]
+            self._last_end = now
+        for kernel_id in there:
+            self._note_state(kernel_id)
+        last, kernel_id = self._cell if self._cell is not None else (None, "")
+        name = self.names.get(kernel_id, "a notebook")
+        return (
+            kernel_signal(self._seen, self.names, self._last_end, now),
+            cell_signal(last, name, self._began, now, self._present),
+        )
+
+    def _follow(self, kernel_id: str) -> None:
+        """Reads along on the stream that the manager itself reads."""
+        kernel = self._manager.get_kernel(kernel_id)
+        stream = getattr(kernel, "_activity_stream", None)
+        record = getattr(stream, "_recv_callback", None)
+        self._note_state(kernel_id)
+        if stream is None or record is None:
+            return  # changes are then seen at each report only
+
+        def read_along(message: list[bytes]) -> None:
+            record(message)
+            self._read(kernel_id, message)
+
+        stream.on_recv(read_along)
+
+    def _note_state(self, kernel_id: str) -> None:
+        try:
+            kernel = self._manager.get_kernel(kernel_id)
+        except Exception:  # it ended just now, in whatever way its manager says so
+            return
+        state = str(getattr(kernel, "execution_state", "unknown"))
+        had = self._seen.get(kernel_id)
+        if had is None or had.state != state:
+            self._seen[kernel_id] = Kernel(state, self._monotonic())
+
+    def _read(self, kernel_id: str, message: list[bytes]) -> None:
+        """One broadcast message, already recorded by the manager."""
+        self._note_state(kernel_id)
+        try:
+            at = message.index(DELIMITER)
+            header = message[at + 2]
+        except (ValueError, IndexError):
+            return
+        if b'"execute_input"' in header:
+            self._cell = (self._monotonic(), kernel_id)
+        elif b'"debug_event"' in header:
+            event = _event(message[at + 5 :])
+            if event == "stopped":
+                self._set_waits(kernel_id, "is stopped at a breakpoint")
+            elif event in ("continued", "exited", "terminated"):
+                self._set_waits(kernel_id, "")
+
+    def _set_waits(self, kernel_id: str, waits: str) -> None:
+        had = self._seen.get(kernel_id)
+        if had is not None and had.waits != waits:
+            self._seen[kernel_id] = Kernel(had.state, had.since, waits)
+
+
+def _event(parts: Sequence[bytes]) -> str:
+    try:
+        return str(json.loads(parts[0]).get("event"))
+    except (IndexError, ValueError, AttributeError):
+        return ""
+
+
+def watch_input(connection: Any, kernels: Callable[[], Kernels | None]) -> Callable[[], None]:
+    """Sees questions of ``input()`` and their answers pass on connections of that class; what is returned undoes it."""
+    outgoing, incoming = connection.handle_outgoing_message, connection.handle_incoming_message
+
+    def handle_outgoing_message(self: Any, stream: Any, message: list[Any]) -> None:
+        watched = kernels()
+        channel = stream if isinstance(stream, str) else getattr(stream, "channel", None)
+        if watched is not None and channel == "stdin":
+            watched.asked_for_input(self.kernel_id)
+        outgoing(self, stream, message)
+
+    def handle_incoming_message(self: Any, message: Any) -> None:
+        watched = kernels()
+        if watched is not None and watched.is_waiting(self.kernel_id):
+            part = message if isinstance(message, str) else bytes(message)
+            mark: Any = "input_reply" if isinstance(part, str) else b"input_reply"
+            if mark in part:
+                watched.got_input(self.kernel_id)
+        incoming(self, message)
+
+    connection.handle_outgoing_message = handle_outgoing_message
+    connection.handle_incoming_message = handle_incoming_message
+
+    def undo() -> None:
+        connection.handle_outgoing_message = outgoing
+        connection.handle_incoming_message = incoming
+
+    return undo

@@ -1,0 +1,158 @@
+"""A real Jupyter server with the extension in it, and the agent's ears in the test."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import websocket
+
+from jupyterhub_notebooks.agent.ears import Ears
+from jupyterhub_notebooks.contract import LocalSignal, SessionState
+from tests.agents_service import free_port
+
+BROWSER = {"User-Agent": "Mozilla/5.0 (a test)"}
+
+
+def until(done: Callable[[], Any], what: Callable[[], str] | str, seconds: float = 30.0) -> Any:
+    """Polls done until it is true; what it returned."""
+    end = time.monotonic() + seconds
+    while not (found := done()):
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds:.0f} s: {what if isinstance(what, str) else what()}")
+        time.sleep(0.05)
+    return found
+
+
+class LabServer:
+    """``state`` is what it hears from the agent; ``signal(name)`` what it said last."""
+
+    def __init__(self, place: Path, report_seconds: float = 0.3, **settings: float) -> None:
+        self.place, self.port = place, free_port()
+        self.state = SessionState()
+        self.said: list[str] = []
+        self.ears = Ears(place / "agent.sock", lambda: self.state, self.said.append)
+        self.ears.start()
+        self.files = place / "files"
+        self.files.mkdir()
+        enabled = place / "config" / "jupyter_server_config.d"
+        enabled.mkdir(parents=True)
+        (enabled / "n.json").write_text(
+            json.dumps({"ServerApp": {"jpserver_extensions": {"jupyterhub_notebooks.lab": True}}})
+        )
+        set_ = {"report_seconds": report_seconds, **settings}
+        self.log = place / "server.log"
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--debug"),
+                    *("--ip=127.0.0.1", f"--port={self.port}", "--ServerApp.port_retries=0"),
+                    *(f"--ServerApp.root_dir={self.files}", "--IdentityProvider.token="),
+                    "--ServerApp.disable_check_xsrf=True",
+                    *(f"--NotebooksSignals.{name}={value}" for name, value in set_.items()),
+                ],
+                env={
+                    **os.environ,
+                    "HOME": str(place),
+                    "NOTEBOOK_AGENT_SOCKET": str(place / "agent.sock"),
+                    "JUPYTER_CONFIG_PATH": str(place / "config"),
+                    "JUPYTER_RUNTIME_DIR": str(place / "runtime"),
+                    "JUPYTER_PREFER_ENV_PATH": "1",
+                },
+                cwd=self.files,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        until(lambda: "lab" in self.ears.heard(), self.log.read_text)
+
+    def signal(self, name: str) -> LocalSignal:
+        report = self.ears.heard()["lab"].report
+        return next(one for one in report.signals if one.name == name)
+
+    def says(self, name: str, state: str, detail: str = "") -> LocalSignal:
+        """Waits until the signal is so."""
+
+        def there() -> LocalSignal | None:
+            one = self.signal(name)
+            return one if one.state == state and detail in one.detail else None
+
+        return until(there, lambda: f"{name} {state} {detail!r}, it is {self.signal(name)}")
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", method=method)
+        for name, value in headers.items():
+            request.add_header(name.replace("_", "-"), value)
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(request, data, 30) as answer:
+            raw = answer.read()
+        return json.loads(raw) if raw[:1] in (b"{", b"[") else raw
+
+    def kernel(self, name: str = "churn.ipynb") -> Page:
+        """A notebook's session with a kernel, and a page that is connected to it."""
+        body = {"path": name, "type": "notebook", "name": name, "kernel": {"name": "python3"}}
+        made = self.call("POST", "api/sessions", body)
+        return Page(self, made["kernel"]["id"])
+
+    def close(self) -> None:
+        self.ears.stop()
+        self.process.send_signal(signal.SIGINT)
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Page:
+    """A connection to a kernel, as a tab has it."""
+
+    def __init__(self, server: LabServer, kernel: str) -> None:
+        self.server, self.kernel, self.id = server, kernel, uuid.uuid4().hex
+        self.socket = websocket.create_connection(
+            f"ws://127.0.0.1:{server.port}/api/kernels/{kernel}/channels?session_id={self.id}", timeout=30
+        )
+
+    def send(self, channel: str, kind: str, content: dict[str, Any]) -> None:
+        header = {
+            "msg_id": uuid.uuid4().hex,
+            "msg_type": kind,
+            "session": self.id,
+            "username": "mara",
+            "version": "5.3",
+            "date": "2026-01-01T00:00:00Z",
+        }
+        message = {
+            "header": header,
+            "parent_header": {},
+            "metadata": {},
+            "content": content,
+            "channel": channel,
+        }
+        self.socket.send(json.dumps(message))
+
+    def run(self, code: str) -> None:
+        content = {"code": code, "silent": False, "allow_stdin": True, "stop_on_error": True}
+        self.send("shell", "execute_request", content)
+
+    def waits_for(self, kind: str) -> dict[str, Any]:
+        while True:
+            raw = self.socket.recv()
+            message: dict[str, Any] = json.loads(raw)
+            if message["header"]["msg_type"] == kind:
+                return message
+
+    def close(self) -> None:
+        self.socket.close()

@@ -1,0 +1,208 @@
+"""What a real server says of real kernels, terminals, transfers and pages."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+import urllib.error
+
+import pytest
+import websocket
+
+from jupyterhub_notebooks.contract import Verdict
+
+from .harness import BROWSER, LabServer, until
+
+
+def test_a_server_that_was_never_opened_is_at_rest(lab: LabServer) -> None:
+    assert lab.says("browser", "idle").detail == "No page was opened yet"
+    assert lab.says("kernel", "idle").detail == "No kernel runs"
+    assert lab.says("terminal", "idle").detail == "No terminal is open"
+    for name in ("cell", "editor", "download"):
+        lab.says(name, "idle")
+
+
+def test_a_silent_cell_is_busy_also_after_its_tab_was_closed(lab: LabServer) -> None:
+    page = lab.kernel()
+    page.run("import time; time.sleep(3)")
+    lab.says("kernel", "busy", "A cell runs in churn.ipynb")
+    lab.says("cell", "busy", "churn.ipynb")
+    page.close()
+    first = lab.says("kernel", "busy").since_seconds
+    until(lambda: (lab.signal("kernel").since_seconds or 0) > (first or 0), "its age grows")
+    idle = lab.says("kernel", "idle", "kernel is idle")
+    assert idle.since_seconds is not None and idle.since_seconds < 2
+    lab.says("cell", "idle", "A cell was run in churn.ipynb")
+    lab.call("DELETE", f"api/kernels/{page.kernel}")
+
+
+def test_a_kernel_that_waits_for_input_is_named_until_it_has_it(lab: LabServer) -> None:
+    page = lab.kernel("ask.ipynb")
+    page.run("import time; name = input('who? '); time.sleep(2)")
+    page.waits_for("input_request")
+    lab.says("kernel", "busy", "Waits for a person: ask.ipynb waits for input()")
+    page.send("stdin", "input_reply", {"value": "mara", "status": "ok"})
+    lab.says("kernel", "busy", "A cell runs in ask.ipynb")
+    lab.says("kernel", "idle")
+    page.close()
+    lab.call("DELETE", f"api/kernels/{page.kernel}")
+
+
+def test_a_kernel_at_a_breakpoint_is_named(lab: LabServer) -> None:
+    page = lab.kernel("debug.ipynb")
+
+    number = 0
+
+    def debug(command: str, arguments: dict[str, object]) -> dict[str, object]:
+        nonlocal number
+        number += 1
+        content = {"type": "request", "seq": number, "command": command, "arguments": arguments}
+        page.send("control", "debug_request", content)
+        return page.waits_for("debug_reply")["content"]
+
+    code = "a = 1\nb = 2\nc = 3"
+    debug("initialize", {"clientID": "test", "adapterID": "", "pathFormat": "path", "linesStartAt1": True})
+    debug("attach", {})
+    source = debug("dumpCell", {"code": code})["body"]["sourcePath"]  # type: ignore[index]
+    debug("setBreakpoints", {"source": {"path": source}, "breakpoints": [{"line": 2}], "lines": [2]})
+    debug("configurationDone", {})
+    page.run(code)
+    lab.says("kernel", "busy", "Waits for a person: debug.ipynb is stopped at a breakpoint")
+    debug("continue", {"threadId": 1})
+    lab.says("kernel", "idle")
+    page.close()
+    lab.call("DELETE", f"api/kernels/{page.kernel}")
+
+
+def test_of_many_kernels_the_one_that_works_is_named(lab: LabServer) -> None:
+    pages = [lab.kernel(f"n{number}.ipynb") for number in range(3)]
+    pages[1].run("import time; time.sleep(2)")
+    lab.says("kernel", "busy", "A cell runs in n1.ipynb")
+    lab.says("kernel", "idle", "3 kernels are idle")
+    for page in pages:
+        page.close()
+        lab.call("DELETE", f"api/kernels/{page.kernel}")
+    lab.says("kernel", "idle", "No kernel runs")
+
+
+def test_a_kernel_that_died_in_a_cell_is_not_busy(lab: LabServer) -> None:
+    page = lab.kernel("gone.ipynb")
+    page.run("import os; os._exit(9)")
+    lab.says("cell", "busy", "gone.ipynb")
+    lab.says("kernel", "idle")
+    page.close()
+    lab.call("DELETE", f"api/kernels/{page.kernel}")
+
+
+def typed(lab: LabServer, line: str, name: str) -> websocket.WebSocket:
+    terminal = websocket.create_connection(
+        f"ws://127.0.0.1:{lab.port}/terminals/websocket/{name}", timeout=30
+    )
+    terminal.send(json.dumps(["stdin", line + "\r"]))
+    return terminal
+
+
+def test_a_silent_command_in_a_terminal_is_work_and_a_prompt_or_an_editor_is_not(lab: LabServer) -> None:
+    name = lab.call("POST", "api/terminals")["name"]
+    lab.says("terminal", "idle", "1 terminal, nothing runs")
+    typed(lab, "sleep 2", name).close()
+    lab.says("terminal", "busy", "sleep 2 runs in a terminal")
+    lab.says("terminal", "idle")
+    typed(lab, "tail -f /dev/null", name).close()
+    typed(lab, "", name).close()
+    heard = lab.ears.heard()["lab"].at
+    until(lambda: lab.ears.heard()["lab"].at > heard + 1.5, "reports go on")
+    assert lab.signal("terminal").state == "idle"
+    lab.call("DELETE", f"api/terminals/{name}")
+
+
+def test_a_job_in_the_background_of_a_terminal_counts_while_it_computes(lab: LabServer) -> None:
+    name = lab.call("POST", "api/terminals")["name"]
+    typed(lab, "sleep 300 &", name).close()
+    line = 'python3 -c "import time; e=time.time()+3\nwhile time.time()<e: pass" &'
+    typed(lab, line.replace("\n", "\r"), name).close()
+    assert "cores" in lab.says("terminal", "busy", "python3").detail
+    lab.says("terminal", "idle", "nothing runs")
+    lab.call("DELETE", f"api/terminals/{name}")
+
+
+def test_a_page_with_input_is_somebody_and_a_page_without_is_nobody(lab: LabServer) -> None:
+    told = lab.call("POST", "notebooks/presence", {"visible": True, "last_input_seconds": 0.0}, **BROWSER)
+    assert told["verdict"]["value"] == "unknown"
+    lab.says("browser", "busy")
+    idle = lab.says("browser", "idle", "A page is open, without input")
+    assert idle.since_seconds is not None and idle.since_seconds >= 1
+    lab.call("POST", "notebooks/presence", {"visible": False, "last_input_seconds": 0.0}, **BROWSER)
+    until(lambda: lab.ears.ask(5), "a report")
+    assert lab.signal("browser").state == "idle"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [[], {"visible": 1}, {"visible": True, "last_input_seconds": "x"}, {"visible": True, "page": "x" * 200}],
+)
+def test_what_is_no_presence_is_refused_by_its_field(lab: LabServer, body: object) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        lab.call("POST", "notebooks/presence", body)
+    assert refused.value.code == 400
+    assert json.loads(refused.value.read())["error"]["field"]
+
+
+def test_a_saved_document_is_told(lab: LabServer) -> None:
+    body = {"type": "file", "format": "text", "content": "x"}
+    lab.call("PUT", "api/contents/notes.txt", body)
+    lab.says("editor", "busy", "notes.txt was saved")
+    lab.says("editor", "idle", "notes.txt was saved")
+
+
+def test_an_upload_in_pieces_is_a_transfer_until_its_last_piece(lab: LabServer) -> None:
+    def piece(number: int) -> None:
+        body = {"type": "file", "format": "text", "content": "x" * 1000, "chunk": number}
+        lab.call("PUT", "api/contents/big.txt", body)
+
+    piece(1)
+    lab.says("download", "busy", "big.txt is transferred")
+    piece(-1)
+    lab.says("download", "idle")
+
+
+def test_a_download_counts_while_it_runs(lab: LabServer) -> None:
+    (lab.files / "large.bin").write_bytes(b"\0" * 60_000_000)
+    with socket.create_connection(("127.0.0.1", lab.port)) as taker:
+        taker.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        taker.sendall(b"GET /files/large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        taker.recv(65536)
+        lab.says("download", "busy", "large.bin is transferred")
+    lab.says("download", "idle", "No file is transferred")
+
+
+def test_a_report_that_is_asked_for_comes_at_once(lab: LabServer) -> None:
+    before = lab.ears.heard()["lab"].at
+    assert lab.ears.ask(2.0)
+    assert lab.ears.heard()["lab"].at > before
+
+
+def test_jupyters_last_activity_follows_the_verdict(lab: LabServer) -> None:
+    def last() -> str:
+        return str(lab.call("GET", "api/status?no_track_activity=1")["last_activity"])
+
+    lab.state = type(lab.state)(heard_seconds_ago=0.0, verdict=Verdict("working"))
+    lab.ears.tell()
+    before = last()
+    until(lambda: last() > before, "it advances while the verdict says working")
+    lab.state = type(lab.state)(heard_seconds_ago=0.0, verdict=Verdict("quiet"))
+    lab.ears.tell()
+    until(lambda: lab.ears.ask(5), "a report")
+    stands = last()
+    heard = lab.ears.heard()["lab"].at
+    until(lambda: lab.ears.heard()["lab"].at > heard + 1, "reports go on")
+    assert last() == stands
+
+
+def test_an_agent_that_comes_back_is_found_again(lab: LabServer) -> None:
+    lab.ears.stop()
+    time.sleep(0)
+    lab.ears.start()
+    at = time.monotonic()
+    until(lambda: lab.ears.heard()["lab"].at > at, "a report")
