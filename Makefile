@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 PACKAGE := setup.cfg pyproject.toml
+# How many test files run at once. A file's tests stay together: they share the servers that it starts.
+WORKERS ?= 3
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-slow lint types layers clean
 
@@ -18,7 +20,7 @@ run: install ## Start the product on http://127.0.0.1:8000 until Ctrl-C
 
 test: $(STAMPS)/test ## The tests, and what they need
 	@$(BIN)/python -m tests.tools.prepare
-	$(BIN)/python -m pytest -q -m "not slow" $(PYTEST)
+	$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile $(PYTEST)
 
 test-slow: $(STAMPS)/test ## The tests that take minutes
 	@$(BIN)/python -m tests.tools.prepare
