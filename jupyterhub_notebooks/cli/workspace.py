@@ -38,6 +38,7 @@ from ..workspace import (
 )
 from .key_files import given, key_option
 from .progress_bar import Bar
+from .workspace_encrypting import encrypt_command
 from .workspace_words import head_json, list_files, print_check, print_json, saved, say_skipped, seconds
 
 _CREATED_BY = f"jupyterhub-notebooks {__version__}"
@@ -387,3 +388,6 @@ def _leased(space: WorkspaceStore, volume: Volume, break_lease: bool) -> Iterato
         yield
     finally:
         space.release_lease(SYSTEM_CLOCK.now())
+
+
+workspace.add_command(encrypt_command)

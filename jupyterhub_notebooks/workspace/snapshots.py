@@ -7,14 +7,13 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from ..clock import from_text, to_text
 from ..errors import Damaged
 from .blocks import MOST_PLAIN
 from .keys import OPEN, Keys, keys_of, needed
 from .pages import MOST_LEVEL, PageRef
-from .ports import Snapshots
 
 MAGIC = "jupyterhub-notebooks snapshot"
 FORMAT = 1
@@ -80,7 +79,13 @@ def canonical(fields: dict[str, Any]) -> bytes:
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
-def head_of(snapshots: Snapshots, number: int, workspace: str | None = None) -> SnapshotHead:
+class Gets(Protocol):
+    """Where snapshot objects are read."""
+
+    def get(self, number: int, /) -> bytes: ...
+
+
+def head_of(snapshots: Gets, number: int, workspace: str | None = None) -> SnapshotHead:
     """What a snapshot says, read with the keys of snapshots. Raises NotFound, Damaged, WrongKey, StorageAway."""
     body = snapshots.get(number)
     return parse_snapshot(body, number=number, workspace=workspace, keys=keys_of(snapshots))

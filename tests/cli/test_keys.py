@@ -76,6 +76,28 @@ def test_the_engine_alone_saves_and_restores_with_a_key_and_with_no_other():
     assert b"merger" not in found
 
 
+def test_a_workspace_is_encrypted_at_another_address_and_the_old_one_removed():
+    Path("w").mkdir()
+    Path("w/plan.txt").write_text("The merger is announced on Tuesday.")
+    old, new = Path("old").absolute().as_uri(), Path("new").absolute().as_uri()
+    assert run(workspace, "save", "w", "--store", old).exit_code == 0
+    move = ("encrypt", "--store", old, "--to", new, "--new-key", "key")
+    said = run(workspace, *move)
+    assert said.exit_code == 0, said.exception
+    assert Path("key").read_text().strip() not in said.output
+    assert "add --remove-old" in said.output
+    assert run(workspace, "list", "--store", old).exit_code == 0
+    assert run(workspace, *move, "--remove-old").exit_code == 0
+    assert [path for path in Path("old").rglob("*") if path.is_file()] == []
+    assert refused(workspace, "list", "--store", new).title == "This workspace is encrypted"
+    assert run(workspace, "restore", "b", "--store", new, "--key", "key").exit_code == 0
+    assert Path("b/plan.txt").read_text() == "The merger is announced on Tuesday."
+    again = ("encrypt", "--store", new, "--to", old, "--new-key", "other", "--key", "key")
+    assert run(workspace, *again).exit_code == 0
+    assert refused(workspace, "list", "--store", old, "--key", "key").exit_code == 5
+    assert run(workspace, "restore", "c", "--store", old, "--key", "other").exit_code == 0
+
+
 def test_a_key_for_a_workspace_without_one_is_refused():
     make("key")
     Path("w").mkdir()

@@ -69,15 +69,17 @@ class WorkspaceStore:
 
     def strange_keys(self) -> list[str]:
         """Keys below the prefix that mean nothing (at most 100)."""
-        strange = []
-        for key, _ in self.store.list(self._prefix):
-            rest = key[len(self._prefix) :]
-            folder = rest.partition("/")[0]
-            numbered = layout.number_of(rest.removesuffix("-ended")) is not None and rest.count("/") == 1
-            known = folder in ("snapshots", "leases", "condemned", "names") and numbered
-            if not (known or layout.block_of(rest) or rest in (layout.WORKSPACE_KEY, layout.ROOT_KEY)):
-                strange.append(rest)
-        return strange[:100]
+        keys = (key[len(self._prefix) :] for key, _ in self.store.list(self._prefix))
+        return [key for key in keys if not _is_ours(key) and key != layout.ROOT_KEY][:100]
+
+    def erase(self) -> None:
+        """Removes the whole workspace, and no key that is not part of one. Cut off, it is begun again."""
+        keys = [key for key, _ in self.store.list(self._prefix) if _is_ours(key[len(self._prefix) :])]
+        last = self._prefix + layout.WORKSPACE_KEY
+        for key in sorted(
+            keys, key=lambda key: (key == last, not key.startswith(self._prefix + "snapshots/"))
+        ):
+            self.store.delete(key)
 
     # Snapshots
 
@@ -298,3 +300,11 @@ class WorkspaceStore:
     def _numbers(self, folder: str) -> list[int]:
         found = (layout.number_of(key) for key, _ in self.store.list(f"{self._prefix}{folder}/"))
         return sorted(number for number in found if number is not None)
+
+
+def _is_ours(key: str) -> bool:
+    """Whether a key below a workspace's prefix is part of the workspace."""
+    folder = key.partition("/")[0]
+    numbered = layout.number_of(key.removesuffix("-ended")) is not None and key.count("/") == 1
+    known = folder in ("snapshots", "leases", "condemned", "names") and numbered
+    return known or layout.block_of(key) is not None or key == layout.WORKSPACE_KEY

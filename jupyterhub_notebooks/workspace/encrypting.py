@@ -1,0 +1,192 @@
+"""Making an encrypted workspace of one that is not, or has another key: every snapshot again, at another address.
+
+Promises: the workspace that is read is not changed; each snapshot keeps its number, kind, parent and time; one appears
+in the new place only when all that it needs is there; begun again after it was cut off, it goes on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..contract import Progress
+from ..errors import Conflict
+from . import fetching, pages
+from .blocks import encode
+from .entries import FILE, Entry, Piece, content_of
+from .keys import Keys, keys_of
+from .pool import Pool
+from .ports import Blocks, OnProgress, Snapshots
+from .snapshots import SnapshotHead, compose_snapshot, head_of
+
+_Part = tuple[bytes, int, int]
+
+
+class NewPlace(Protocol):
+    """Where the copies go; ``keys`` are those of the new workspace."""
+
+    keys: Keys
+
+    def put(self, name: str, body: bytes) -> bool: ...
+
+    def numbers(self) -> list[int]: ...
+
+    def get(self, what: int | str, /) -> bytes: ...
+
+    def put_snapshot(self, number: int, body: bytes) -> None: ...
+
+
+@dataclass(frozen=True)
+class EncryptReport:
+    """snapshots: their numbers. read_bytes: plain bytes of the blocks that were read. written_bytes: stored."""
+
+    snapshots: tuple[int, ...]
+    read_bytes: int
+    written_bytes: int
+
+
+def encrypt(
+    blocks: Blocks,
+    snapshots: Snapshots,
+    place: NewPlace,
+    *,
+    workspace_id: str,
+    progress: OnProgress | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> EncryptReport:
+    """Copies all snapshots into place, which is workspace_id.
+
+    Raises Damaged before anything is written of a snapshot that is not sound, Conflict where place has other ones,
+    Cancelled, StorageAway.
+    """
+    one = _Encrypt(blocks, place, workspace_id, progress, cancelled)
+    numbers = snapshots.numbers()
+    there = set(place.numbers())
+    if strange := sorted(there - set(numbers)):
+        raise Conflict(
+            f"The new place has a snapshot {strange[0]} that the old one lacks",
+            "Something else was saved there.",
+            ["Name an empty place"],
+        )
+    for number in numbers:
+        head = head_of(snapshots, number)
+        if number in there:
+            one.same(head, number)
+        else:
+            one.snapshot(head)
+    return EncryptReport(tuple(numbers), one.read_bytes, one.written_bytes)
+
+
+class _Encrypt:
+    def __init__(
+        self,
+        blocks: Blocks,
+        place: NewPlace,
+        workspace_id: str,
+        progress: OnProgress | None,
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self._blocks, self._place, self._workspace = blocks, place, workspace_id
+        self._old, self._new = keys_of(blocks), place.keys
+        self._progress, self._cancelled = progress, cancelled
+        self._names: dict[bytes, bytes] = {}
+        self._contents: dict[_Part, bytes] = {}
+        self._lock = threading.Lock()
+        self.read_bytes = self.written_bytes = 0
+        self._done = Progress()
+
+    def same(self, head: SnapshotHead, number: int) -> None:
+        """Checks that a snapshot which is there already is a copy of head."""
+        there = head_of(self._place, number, self._workspace)
+        if (there.at, there.entries, there.size_bytes) != (head.at, head.entries, head.size_bytes):
+            raise Conflict(
+                f"The new place has another snapshot {number}",
+                "Something else was saved there.",
+                ["Name an empty place"],
+            )
+
+    def snapshot(self, head: SnapshotHead) -> None:
+        """One snapshot: its blocks, its pages, then itself."""
+        fetch = fetching.fetcher(self._blocks, self._cancelled)
+        entries = list(pages.read(head.root, fetch))
+        before = self.written_bytes
+        self._copy(entries)
+        listing = pages.build([self._entry(entry) for entry in entries], self._new)
+        with Pool(self._cancelled, name="encrypt-pages") as pool:
+            for page in listing.pages:
+                pool.submit(2 * page.ref.length, self._put, page.ref.name, page.plain, done=lambda _: None)
+            pool.finish()
+        made = dataclasses.replace(
+            head,
+            workspace=self._workspace,
+            lease=None,
+            stored_bytes=self.written_bytes - before,
+            root=listing.root,
+        )
+        self._place.put_snapshot(head.number, compose_snapshot(made, os.urandom(16), self._new))
+
+    def _copy(self, entries: Sequence[Entry]) -> None:
+        """The blocks that entries need and that were not copied yet."""
+        wanted: dict[bytes, set[_Part]] = {}
+        lengths: dict[bytes, int] = {}
+        for entry in entries:
+            alone = len(entry.pieces) == 1
+            for piece in entry.pieces:
+                if not piece.block:
+                    continue
+                part = (piece.block, piece.offset, piece.length)
+                if piece.block not in self._names or (alone and part not in self._contents):
+                    wanted.setdefault(piece.block, set())
+                    if alone:
+                        wanted[piece.block].add(part)
+                lengths[piece.block] = piece.block_length
+        total = sum(lengths[name] for name in wanted)
+        self._done = Progress(self._done.done_bytes, self._done.done_bytes + total)
+        self._blocks.expect([name.hex() for name in wanted])
+        with Pool(self._cancelled, name="encrypt") as pool:
+            for name, parts in wanted.items():
+                pool.submit(3 * lengths[name], self._block, name, lengths[name], parts, done=self._step)
+            pool.finish()
+
+    def _block(self, name: bytes, length: int, parts: set[_Part]) -> int:
+        plain = fetching.get(self._blocks, name, length)
+        view = memoryview(plain)
+        named = self._new.hash_of(plain)
+        contents = {part: self._new.hash_of(view[part[1] : part[1] + part[2]]) for part in parts}
+        self._put(named, plain)
+        with self._lock:
+            self._names[name] = named
+            self._contents.update(contents)
+        return length
+
+    def _put(self, name: bytes, plain: bytes) -> None:
+        body = encode(plain, self._new, name)
+        if self._place.put(name.hex(), body):
+            with self._lock:
+                self.written_bytes += len(body)
+
+    def _step(self, length: int) -> None:
+        self.read_bytes += length
+        self._done = dataclasses.replace(self._done, done_bytes=self._done.done_bytes + length)
+        if self._progress is not None:
+            self._progress(self._done)
+
+    def _entry(self, entry: Entry) -> Entry:
+        if entry.kind != FILE:
+            return entry
+        pieces = tuple(
+            Piece(self._names[piece.block], piece.block_length, piece.offset, piece.length)
+            if piece.block
+            else piece
+            for piece in entry.pieces
+        )
+        if len(pieces) == 1 and pieces[0].block:
+            old = entry.pieces[0]
+            content = self._contents[(old.block, old.offset, old.length)]
+        else:
+            content = content_of(pieces, self._new)
+        return entry._replace(pieces=pieces, content=content)
