@@ -1,4 +1,4 @@
-"""An authority of the tests' own and what it signed: a server certificate for 127.0.0.1 and localhost."""
+"""An authority of the tests' own and what it signed: a server's certificate."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Certificates:
     key: Path
 
 
-def make(folder: Path) -> Certificates:
-    """A new authority, which no system knows, and a server certificate that it signed."""
+def make(folder: Path, address: str = "127.0.0.1") -> Certificates:
+    """A new authority, which no system knows, and a certificate that it signed for a server at this address."""
     folder.mkdir(parents=True, exist_ok=True)
     authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = _builder("An authority of the tests", authority_key, "An authority of the tests")
@@ -33,7 +33,7 @@ def make(folder: Path) -> Certificates:
     usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
     authority = authority.add_extension(usage, critical=True)
     server = _builder("localhost", server_key, "An authority of the tests")
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(address))]
     server = server.add_extension(x509.SubjectAlternativeName(names), critical=False)
     server = server.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     server = server.add_extension(

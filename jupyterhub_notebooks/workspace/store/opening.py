@@ -156,7 +156,7 @@ def read_authority(path: str) -> str:
     where = "store_options.ca_file"
     try:
         text = Path(path).read_text(encoding="ascii")
-        ssl.create_default_context(cadata=text)
+        ssl.create_default_context().load_verify_locations(cadata=text)
     except OSError as error:
         if isinstance(error, ssl.SSLError):
             raise ConfigError(f"{path} holds no certificate", error.reason or "", field=where) from None
