@@ -53,6 +53,14 @@ notebooks(
     ledger=f"sqlite:///{state / 'ledger.sqlite'}",
     # Where workspaces are saved. An S3: store="s3://bucket/prefix", and
     # store_options={"endpoint_url": "https://…", "region": "…", "key": "env:S3_KEY", "secret": "env:S3_SECRET"}
+    # with both variables set for `up` (or "file:/path"); no notebook ever sees them. More options:
+    #   "ca_file": "/path/ca.pem"     where an own authority signed the server's certificate
+    #   "addressing": "virtual"       where the bucket stands in the host name
+    #   "put_key", "put_secret"       a second identity that may do s3:PutObject below bucket/prefix and nothing else:
+    #                                 needed where the store copies what a signed PUT names (MinIO, among others)
+    #   "conditional": "none"         for a store without If-None-Match: commits then go through the ledger alone
+    # The first start checks thirteen things that saving relies on and names what the store lacks;
+    # `jupyterhub-notebooks store validate` does it again.
     store=f"file://{state / 'store'}",
     # What may be started. An edited file is taken up without a restart.
     profiles=os.environ["NOTEBOOKS_PROFILES"],
