@@ -227,11 +227,11 @@ def entries_of(refs: Sequence[PageRef], pages: Iterable[bytes], *, whole: bool =
                 raise _odd("entries out of order")
             before = place
             if whole:
-                _below(parents, entry)
+                below(parents, entry)
             yield entry
 
 
-def _below(parents: list[bytes], entry: Entry) -> None:
+def below(parents: list[bytes], entry: Entry) -> None:
     """Checks that the parent of entry is a directory that was listed, and keeps the way to it."""
     parent = entry.path.rpartition(b"/")[0]
     while parents and parents[-1] != parent:
