@@ -37,6 +37,9 @@ PAGES_SCOPES: tuple[str, ...] = ("list:users", "read:users", "read:servers", "se
 #: What services/idle_culler may do at the Hub; the reason for each stands in its README.
 CULLER_SCOPES: tuple[str, ...] = ("delete:servers",)
 
+#: What services/janitor may do at the Hub; the reason for each stands in its README.
+JANITOR_SCOPES: tuple[str, ...] = ("list:users", "read:users:name", "read:servers", "servers")
+
 START_TIMEOUT_SECONDS = 6 * 3600
 HTTP_TIMEOUT_SECONDS = 120
 
@@ -54,6 +57,7 @@ def notebooks(
     admin_groups: Sequence[str] = (),
     pages_environment: Mapping[str, str] | None = None,
     manage_culler: bool = True,
+    manage_janitor: bool = True,
     **more: Any,
 ) -> Settings:
     """Makes this Hub one with notebooks. Raises ConfigError that names the argument.
@@ -62,6 +66,7 @@ def notebooks(
     ``save_interval_seconds``, …). pages_url: where the Hub runs services/notebooks. admin_groups: groups of
     the Hub whose members hold the role ``notebook.admin``. pages_environment: more variables for that service.
     manage_culler: the Hub runs services/idle_culler; False where it runs by itself, or ``enforcement`` is off.
+    manage_janitor: the Hub runs services/janitor; False where it runs by itself.
     """
     settings = Settings.of(
         {
@@ -81,6 +86,9 @@ def notebooks(
     if culler:
         _extend(hub, "services", [_culler(settings)])
         _extend(hub, "load_roles", [CULLER_ROLE])
+    if manage_janitor:
+        _extend(hub, "services", [_janitor(settings)])
+        _extend(hub, "load_roles", [JANITOR_ROLE])
     _join(hub, "custom_scopes", SCOPES)
     _join(hub, "template_vars", {"notebooks_url": PAGES})
     _extend(hub, "template_paths", [str(TEMPLATES)])
@@ -139,6 +147,23 @@ def _culler(settings: Settings) -> dict[str, Any]:
             "jupyterhub_notebooks.services.idle_culler",
             "--ends-with-parent",
         ],
+        "environment": {VARIABLE: settings.to_json()},
+        "display": False,
+    }
+
+
+JANITOR_ROLE: dict[str, Any] = {
+    "name": "notebooks-janitor",
+    "description": "What makes ledger, Hub and store agree",
+    "scopes": list(JANITOR_SCOPES),
+    "services": ["janitor"],
+}
+
+
+def _janitor(settings: Settings) -> dict[str, Any]:
+    return {
+        "name": "janitor",
+        "command": [sys.executable, "-m", "jupyterhub_notebooks.services.janitor", "--ends-with-parent"],
         "environment": {VARIABLE: settings.to_json()},
         "display": False,
     }

@@ -56,6 +56,8 @@ class Settings:
     "enforcement": "observe"}, "everyone": {"idle_stop": "20min"}}``; see profiles.limits for which comes first.
     culler_interval_seconds: between two looks of services/idle_culler. culler_at_once: stops under way at a time.
     unsaved_idle_seconds: so long a notebook that cannot be saved is not stopped as idle.
+    janitor_interval_seconds: between two looks of services/janitor. save_again_seconds: after a run that only saves did
+    not work, the next comes so much later; then twice as much.
     abilities: what the Hub's backend can do, as it states it (profiles.choosing.Abilities); empty: a process here.
     signing_key: secret reference to the key with which the directory store's URLs are signed.
     encryption_key: ``file:PATH`` of the key that wraps the keys of workspaces; new workspaces are encrypted then. Empty:
@@ -82,6 +84,8 @@ class Settings:
     heartbeat_seconds: float = 30.0
     heartbeat_soon_seconds: float = 3.0
     lease_seconds: float = 120.0
+    janitor_interval_seconds: float = 15.0
+    save_again_seconds: float = 60.0
     trash_days: int = 30
     workspace_limit_bytes: int = 20 * 10**9
     never_saved: tuple[str, ...] = NEVER_SAVED

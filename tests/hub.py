@@ -51,10 +51,14 @@ c.ConfigurableHTTPProxy.api_url = given["proxy"]
 c.ConfigurableHTTPProxy.auth_token = given["proxy_token"]
 c.JupyterHub.load_groups = given["groups"]
 notebooks(c, **given["notebooks"])
-c.JupyterHub.load_roles = [one for one in c.JupyterHub.load_roles if given["culler"] or one["name"] != "notebooks-idle-culler"]
+c.JupyterHub.load_roles = [
+    one for one in c.JupyterHub.load_roles
+    if (given["culler"] or one["name"] != "notebooks-idle-culler") and (given["janitor"] or one["name"] != "notebooks-janitor")
+]
 c.JupyterHub.services = [
     one for one in c.JupyterHub.services
     if (given["pages"] or one["name"] != "notebooks") and (given["culler"] or one["name"] != "idle-culler")
+    and (given["janitor"] or one["name"] != "janitor")
 ] + [
     {{"name": "test", "api_token": given["token"]}}
 ] + ([] if given["pages"] else [{{"name": "notebooks", "api_token": given["token"] + "0"}}])
@@ -301,6 +305,7 @@ def start_hub(
     agents: bool = True,
     pages: bool = False,
     culler: bool = False,
+    janitor: bool = False,
     wait: bool = True,
     groups: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -326,6 +331,7 @@ def start_hub(
         "token": secrets.token_hex(16),
         "pages": pages,
         "culler": culler,
+        "janitor": janitor,
         "groups": dict(groups or {}),
         "more": more,
         "traits": traits,

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from ..errors import BadInput
 
-USAGE = "python -m jupyterhub_notebooks.agent run --state DIR --run-dir DIR [--log FILE] -- COMMAND…"
+USAGE = "python -m jupyterhub_notebooks.agent run [--only-save] --state DIR --run-dir DIR [--log FILE] -- COMMAND…"
 _PATHS = ("--state", "--run-dir", "--log")
 
 
 @dataclass(frozen=True)
 class Options:
-    """files: the workspace. state: what this machine knows of it. run_dir: what lives as long as the session."""
+    """files: the workspace. state: what this machine knows of it. run_dir: what lives as long as the session.
+
+    only_save: nothing is set up in the workspace, which nobody uses; it is saved and that is all.
+    """
 
     files: Path
     state: Path
@@ -24,6 +27,7 @@ class Options:
     session: str
     token: str
     service_url: str
+    only_save: bool = False
 
 
 def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
@@ -32,6 +36,9 @@ def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         raise BadInput("The agent knows one command, run", next=[f"Usage: {USAGE}"])
     given: dict[str, Path] = {}
     rest = list(arguments[1:])
+    only_save = "--only-save" in rest[: rest.index("--")] if "--" in rest else False
+    if only_save:
+        rest.remove("--only-save")
     while rest and rest[0] != "--":
         name, equals, value = rest.pop(0).partition("=")
         if name not in _PATHS:
@@ -56,6 +63,7 @@ def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         session=_variable(environment, "NOTEBOOK_SESSION_ID"),
         token=_variable(environment, "NOTEBOOK_SESSION_TOKEN"),
         service_url=_variable(environment, "NOTEBOOK_SERVICE_URL"),
+        only_save=only_save,
     )
 
 

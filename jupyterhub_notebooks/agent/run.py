@@ -204,15 +204,7 @@ class Agent:
     def _serve(self, context: Context, python: interpreter.Interpreter, known: bool) -> None:
         """Initializes, runs the script, starts the server, and waits until something ends the session."""
         self._go_on()
-        self.standing.enter("initializing")
-        made = initialize(self.volume, context.answer.workspace, python, known=known)
-        self._report(made)
-        environment.write_shell(self.options.run_dir, made.venv, self._own.get("SHELL"))
-        variables = environment.of_server(
-            self._own, context.answer.environment, self.options.files, self.options.run_dir, made.venv
-        )
-        if context.answer.startup_script.strip():
-            self._run_script(context.answer, variables)
+        variables = self._only_saving() if self.options.only_save else self._set_up(context, python, known)
         self._go_on()
         self.standing.enter("starting")
         self.activity.start()
@@ -236,6 +228,24 @@ class Agent:
         while not self._stopped():
             self._bell.wait(LOOK_SECONDS)
             processes.reap_orphans({self._server.pid})
+
+    def _set_up(self, context: Context, python: interpreter.Interpreter, known: bool) -> Mapping[str, str]:
+        """The workspace made ready to be used; the environment of its server."""
+        self.standing.enter("initializing")
+        made = initialize(self.volume, context.answer.workspace, python, known=known)
+        self._report(made)
+        environment.write_shell(self.options.run_dir, made.venv, self._own.get("SHELL"))
+        variables = environment.of_server(
+            self._own, context.answer.environment, self.options.files, self.options.run_dir, made.venv
+        )
+        if context.answer.startup_script.strip():
+            self._run_script(context.answer, variables)
+        return variables
+
+    def _only_saving(self) -> Mapping[str, str]:
+        """Nobody uses the workspace: what stands in it is left as it is."""
+        environment.write_shell(self.options.run_dir, None, None)
+        return {name: value for name, value in self._own.items() if name != environment.TOKEN}
 
     def _report(self, made: Initialized) -> None:
         for sentence in (*made.made_anew, *made.warnings):

@@ -131,12 +131,15 @@ class SessionRow(Protocol):
 class Facts:
     """What else a sentence needs. actor: who asked for the stop, as the reader reads it (``You``, ``petra``).
 
-    saved_at: the newest save. trash_days: how long a notebook stays in the trash.
+    saved_at: the newest save. trash_days: how long a notebook stays in the trash. being_saved: a run that only saves
+    is under way. save_asked: somebody asked for one.
     """
 
     actor: str = ""
     saved_at: datetime | None = None
     trash_days: int = 30
+    being_saved: bool = False
+    save_asked: bool = False
 
 
 def state_of(
@@ -290,6 +293,10 @@ def _closed(session: SessionRow, workspace: WorkspaceRow | None, facts: Facts) -
     cause = cause_of(session.cause or "")
     unsaved = workspace is not None and workspace.unsaved_on is not None
     detail: Sentence = (_stopped(session.detail),) if session.detail else ()
+    if facts.being_saved:
+        detail = ("It is being saved now.",)
+    elif unsaved and facts.save_asked:
+        detail = ("It is saved as soon as storage answers.",)
     ended = session.ended_at or session.closed_at
     assert ended is not None
     if unsaved and workspace is not None:

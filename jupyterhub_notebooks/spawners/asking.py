@@ -58,20 +58,25 @@ async def chosen(spawner: NotebookSpawner, asked: Mapping[str, Any]) -> Launch:
     problem = checking.of_this_hub()
     if problem is not None:
         raise problem
-    _check_person(spawner)
-    if asked.get("run") not in (None, "", "work"):
+    only_save = asked.get("run") not in (None, "", "work")
+    if not only_save:
+        _check_person(spawner)
+    catalog = await spawner.shared.catalog()
+    found = await spawner.ledger.run(opening.find, spawner.place, now)
+    if only_save and not await spawner.ledger.run(opening.save_orders, found.notebook):
         raise Denied(
             "Only this Hub's own services start a run that saves",
             next=["Leave out the option run"],
             field="run",
         )
-    catalog = await spawner.shared.catalog()
-    found = await spawner.ledger.run(opening.find, spawner.place, now)
     await _check_before(spawner, found)
     last = found.notebook.profile if found.notebook else ""
+    if only_save and last not in catalog.profiles:
+        # what the notebook ran on is gone; its files are saved all the same
+        last = next(iter(catalog.profiles))
     return choose(
         catalog,
-        opening.options_of(catalog, found.notebook, asked, now),
+        asked if only_save else opening.options_of(catalog, found.notebook, asked, now),
         groups=spawner.group_names,
         user=spawner.user.name,
         abilities=able(spawner),

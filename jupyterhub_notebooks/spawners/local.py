@@ -41,6 +41,8 @@ LEFT_OVER_SECONDS = 3.0
 KILLED_SECONDS = 5.0
 ROUNDS = 3
 LOG_LINES, LOG_BYTES = 30, 16_000
+#: What answers in place of the server while a run only saves.
+SAVING_PAGE = [sys.executable, "-P", "-s", "-m", "jupyterhub_notebooks.agent.saving_page"]
 EDITOR_URLS = {"jupyterlab": "/lab"}
 
 KEPT = (
@@ -218,8 +220,10 @@ class LocalNotebookSpawner(NotebookSpawner):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 if folder.stat().st_uid != os.geteuid():
                     raise NotStarted("A folder of this notebook belongs to somebody else", str(folder))
-            command = [*self.agent_cmd, "run", "--state", str(volume / "state"), "--run-dir", str(run)]
-            command += ["--log", str(log), "--", *self.cmd, *self.get_args()]
+            only_save = session.kind == "save"
+            command = [*self.agent_cmd, "run", *(["--only-save"] if only_save else [])]
+            command += ["--state", str(volume / "state"), "--run-dir", str(run), "--log", str(log), "--"]
+            command += SAVING_PAGE if only_save else [*self.cmd, *self.get_args()]
             with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
                 return subprocess.Popen(
                     command,

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import Conflict
 from ..ledger import (
+    Intent,
     Ledger,
     Notebook,
     Session,
@@ -57,6 +58,12 @@ def find(ledger: Ledger, place: Place, now: datetime) -> Found:
     notebook = notebooks.find(ledger, user.id, place.server)
     before = sessions.open_of_notebook(ledger, notebook.id) if notebook else None
     return Found(user, notebook, before)
+
+
+def save_orders(ledger: Ledger, notebook: Notebook | None) -> list[Intent]:
+    """The open orders of our services to save what the last session of a notebook could not."""
+    last = sessions.of_notebook(ledger, notebook.id, 1) if notebook is not None else []
+    return intents.open_of(ledger, last[0].id, "save_only") if last else []
 
 
 def options_of(
@@ -127,6 +134,7 @@ def begin(
     found = find(ledger, place, now)
     notebook = found.notebook or notebooks.ensure(ledger, found.user.id, place.server, now)
     actor = users.by_name(ledger, opening.actor) if opening.actor else None
+    orders = save_orders(ledger, notebook) if launch.run == "save" else []
     session = sessions.begin(
         ledger,
         opening.session,
@@ -134,12 +142,16 @@ def begin(
         launch.to_json(),
         opening.token_hash,
         now,
-        kind="work",
+        kind=launch.run,
         volume=volume_of(notebook.id),
         actor=actor.id if actor else None,
     )
+    for order in orders:
+        intents.done(ledger, order.id, now)
     if opening.content is not None:
         profile_versions.keep(ledger, launch.profile, launch.version, opening.content, now)
+    if launch.run == "save":
+        return notebook, session
     keeps = (launch.profile, dict(opening.remember or {}))
     if (opening.remember is not None or not notebook.profile) and keeps != (
         notebook.profile,

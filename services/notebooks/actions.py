@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from jupyterhub_notebooks.errors import BadInput, Conflict, NotFound, Refusal
@@ -137,7 +138,7 @@ async def _is_up(context: Context, view: NotebookView) -> bool:
     if open_one is None:
         return False
     heard = open_one.heard_at or open_one.asked_at
-    if open_one.stop_asked_at is not None or open_one.ended_at is not None:
+    if open_one.kind == "save" or open_one.stop_asked_at is not None or open_one.ended_at is not None:
         if (context.now() - heard).total_seconds() > SAVING_HEARD_SECONDS:
             return False
         raise Refusal(
@@ -194,6 +195,32 @@ async def stop(context: Context, person: Person, view: NotebookView, cause: str 
     await asyncio.wait([asked], timeout=1.0)
     if asked.done():
         asked.result()
+
+
+async def save(context: Context, person: Person, view: NotebookView) -> None:
+    """Asks for a save now: of the agent while it runs, else, where files are not saved, of the janitor."""
+    notebook, now = view.notebook, context.now()
+    session = await context.ledger.run(sessions.open_of_notebook, notebook.id)
+    if session is not None and session.kind == "work" and session.ready_at and not session.stop_asked_at:
+        await context.ledger.run(_order_once, session.id, "save", person.user.id, now)
+        return
+    if session is not None:
+        return  # what starts or ends is saved anyway
+    if view.workspace.unsaved_on is None:
+        raise Refusal(f"Everything in {notebook.title} is saved", label="nothing_to_save")
+    if notebook.trashed_at is not None:
+        raise Refusal(
+            f"{notebook.title} is in the trash", "", ["Put it back, then save it"], label="in_the_trash"
+        )
+    last = await context.ledger.run(_last_session, notebook.id)
+    if last is not None:
+        await context.ledger.run(_order_once, last, "save_only", person.user.id, now)
+
+
+def _order_once(ledger: Ledger, session: str, do: str, actor: str, now: datetime) -> None:
+    """An order that waits already is not given twice."""
+    if not intents.open_of(ledger, session, do):
+        intents.ask(ledger, session, do, "asked", actor, now)
 
 
 async def _write_intent(context: Context, person: Person, session: Session, cause: str) -> None:

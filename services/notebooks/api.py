@@ -108,6 +108,15 @@ class StopHandler(ApiHandler):
         self.write_json(await self.one(view), 202)
 
 
+class SaveHandler(ApiHandler):
+    """POST: saves now what is not saved, whether the notebook runs or not."""
+
+    async def post(self, owner: str, part: str) -> None:
+        view = await self.view(owner, part)
+        await actions.save(self.context, self.person, view)
+        self.write_json(await self.one(view), 202)
+
+
 class SnapshotsHandler(ApiHandler):
     async def get(self, owner: str, part: str) -> None:
         view = await self.view(owner, part)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from jupyterhub_notebooks.clock import to_text
 from jupyterhub_notebooks.enforcement.state import RUNNING, STARTING, Facts, Moment, State, plain, state_of
-from jupyterhub_notebooks.ledger import Intent, Ledger, NotebookView, intents, users
+from jupyterhub_notebooks.ledger import Intent, Ledger, NotebookView, intents, sessions, users
 from jupyterhub_notebooks.names import address_part
 from jupyterhub_notebooks.profiles.choosing import Launch
 from jupyterhub_notebooks.profiles.model import Flavor
@@ -41,6 +41,8 @@ class Row:
     saved_at: datetime | None
     saved_size: str
     search: str
+    unsaved: bool = False
+    being_saved: bool = False
 
     @property
     def is_running(self) -> bool:
@@ -49,6 +51,11 @@ class Row:
     @property
     def can_start(self) -> bool:
         return self.state.state in ("STOPPED", "ERROR") and self.state.cause != "not_answering"
+
+    @property
+    def can_save(self) -> bool:
+        """Whether a save can be asked for: files are not saved, and nothing saves them yet."""
+        return (self.is_running or self.unsaved) and not self.being_saved
 
     @property
     def can_stop(self) -> bool:
@@ -87,6 +94,8 @@ def row_of(context: Context, person: Person, view: NotebookView, state: State) -
         search=" ".join((notebook.title, part, _profile(view), limits, owner))
         .replace("\u00a0", " ")
         .casefold(),
+        unsaved=view.workspace.unsaved_on is not None,
+        being_saved=view.saving is not None,
     )
 
 
@@ -120,7 +129,19 @@ async def states(context: Context, person: Person, views: Sequence[NotebookView]
     """The state of each, with who asked for its end."""
     asked = [view.session.id for view in views if view.session and view.session.stop_asked_at]
     actors = await context.ledger.run(_actors, asked)
-    return [_state(context, person, view, actors) for view in views]
+    unsaved = [view.notebook.id for view in views if view.workspace.unsaved_on is not None]
+    waiting = await context.ledger.run(_save_asked, unsaved)
+    return [_state(context, person, view, actors, view.notebook.id in waiting) for view in views]
+
+
+def _save_asked(ledger: Ledger, unsaved: Sequence[str]) -> set[str]:
+    """Those of the notebooks whose next save is asked for and has not begun."""
+    last = {notebook: sessions.of_notebook(ledger, notebook, 1) for notebook in unsaved}
+    return {
+        notebook
+        for notebook, found in last.items()
+        if found and intents.open_of(ledger, found[0].id, "save_only")
+    }
 
 
 def _actors(ledger: Ledger, asked: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -133,10 +154,22 @@ def _actors(ledger: Ledger, asked: Sequence[str]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _state(context: Context, person: Person, view: NotebookView, actors: dict[str, tuple[str, str]]) -> State:
+def _state(
+    context: Context,
+    person: Person,
+    view: NotebookView,
+    actors: dict[str, tuple[str, str]],
+    save_asked: bool = False,
+) -> State:
     actor = actors.get(view.session.id) if view.session else None
     name = "" if actor is None else "You" if actor[0] == person.user.id else actor[1]
-    facts = Facts(name, view.head.at if view.head else None, context.settings.trash_days)
+    facts = Facts(
+        name,
+        view.head.at if view.head else None,
+        context.settings.trash_days,
+        view.saving is not None,
+        save_asked,
+    )
     return state_of(view.notebook, view.session, None, context.now(), view.workspace, facts)
 
 

@@ -247,6 +247,21 @@ class StopHandler(Handler):
             self.back(self.context.prefix)
 
 
+class SaveHandler(Handler):
+    """POST n/USER/SERVER/save: saves now."""
+
+    async def post(self, owner: str, part: str) -> None:
+        view = await notebook_of(self.context, self.person, owner, part)
+        if view is None:
+            raise NotFound("There is no such notebook")
+        await actions.save(self.context, self.person, view)
+        page = await _page_of(self.context, self.person, view)
+        if self.wants_json:
+            self.write_json({"page": page}, 202)
+        else:
+            self.back(page)
+
+
 class UserRootHandler(Handler):
     """GET n/USER: leads to the list."""
 

@@ -38,8 +38,14 @@ def test_the_hub_takes_every_value_that_the_call_sets():
     for name in c.JupyterHub:
         if name != "spawner_class":
             assert name in hub.traits(config=True)
-    assert names(hub.services) == ["notebooks", "agents", "idle-culler"]
-    roles = {"notebook.user", "notebook.admin", "notebooks-pages", "notebooks-idle-culler"}
+    assert names(hub.services) == ["notebooks", "agents", "idle-culler", "janitor"]
+    roles = {
+        "notebook.user",
+        "notebook.admin",
+        "notebooks-pages",
+        "notebooks-idle-culler",
+        "notebooks-janitor",
+    }
     assert set(names(hub.load_roles)) == roles
     assert hub.cleanup_servers is False
     assert hub.allow_named_servers is True
@@ -57,7 +63,7 @@ def test_what_an_administrator_has_put_there_stays():
     c.JupyterHub.default_url = "/theirs"
     c.Spawner.http_timeout = 7
     configured(c)
-    assert names(c.JupyterHub.services) == ["theirs", "notebooks", "agents", "idle-culler"]
+    assert names(c.JupyterHub.services) == ["theirs", "notebooks", "agents", "idle-culler", "janitor"]
     assert names(c.JupyterHub.load_roles)[0] == "their-role"
     assert c.JupyterHub.template_paths[0] == "/theirs"
     assert "shares!user" in c.JupyterHub.extra_user_scopes
@@ -202,3 +208,10 @@ def test_a_wrong_limit_is_told(limits, said):
     with pytest.raises(ConfigError) as error:
         configured(limits=limits)
     assert said in error.value.sentence()
+
+
+def test_the_janitor_is_the_hubs_unless_it_runs_by_itself():
+    assert "janitor" in names(configured().JupyterHub.services)
+    c = configured(manage_janitor=False)
+    assert "janitor" not in names(c.JupyterHub.services)
+    assert "notebooks-janitor" not in names(c.JupyterHub.load_roles)

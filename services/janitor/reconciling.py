@@ -1,0 +1,141 @@
+"""Sessions, the Hub and the store made to agree: what is decided in deciding.py is done here, each step by itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from jupyterhub_notebooks.clock import Clock
+from jupyterhub_notebooks.errors import NotebooksError
+from jupyterhub_notebooks.hubapi import HubApi
+from jupyterhub_notebooks.hubapi.client import Server
+from jupyterhub_notebooks.ledger import (
+    Ledger,
+    Session,
+    burying,
+    intents,
+    leases,
+    notebooks,
+    sessions,
+    snapshots,
+    users,
+)
+from jupyterhub_notebooks.settings import Settings
+
+from .. import settling
+from . import leftovers
+from .deciding import CLOSE, END_SAVED, FINISH, STOP_AGAIN, Evidence, decide, over_at_hub
+from .storage import Storage
+
+log = logging.getLogger("janitor.sessions")
+
+MOST_SESSIONS = 100_000
+#: A reserved snapshot of a session that is over is settled after so long: its writer may still wait for the store.
+SETTLE_AFTER = timedelta(minutes=5)
+#: Where a server is: (name of its user, name of the server).
+Place = tuple[str, str]
+
+
+class Reconciler:
+    """``look`` once. Raises HubAway or DatabaseAway; whatever is done already stays done."""
+
+    def __init__(
+        self, settings: Settings, ledger: Ledger, hub: HubApi, storage: Storage, clock: Clock
+    ) -> None:
+        self._settings, self._ledger, self._hub = settings, ledger, hub
+        self._storage, self._clock = storage, clock
+
+    async def look(self) -> None:
+        # The ledger first: a session that begins after this is not looked at.
+        opened = await self._ledger.run(_open_sessions)
+        servers = {
+            (user.name, name): server
+            async for user in self._hub.users(state="active")
+            for name, server in user.servers.items()
+        }
+        now = self._clock.now()
+        for session, place in opened:
+            await self._one(session, place, servers.get(place) if place else None, now)
+        await self._forget_saved(servers, {place for _, place in opened})
+        await self._settle(now)
+        if self._settings.abilities.get("name", "local") == "local":
+            await leftovers.end(self._ledger, now)
+
+    async def _one(self, session: Session, place: Place | None, server: Server | None, now: datetime) -> None:
+        known = await self._ledger.run(_evidence, session, self._settings)
+        action = decide(session, server, known, now)
+        told = {"session": session.id}
+        if action.do == CLOSE:
+            if await self._ledger.run(burying.bury, session, now, action.cause):
+                log.warning("closed: its agent is gone (%s)", action.cause, extra=told)
+        elif action.do == FINISH:
+            await self._ledger.run(intents.ask, session.id, "finish", action.cause, None, now)
+            log.warning("runs and the Hub does not know it: told to save and end", extra=told)
+        elif action.do == END_SAVED and place is not None:
+            await self._ledger.run(_ask_stop, session, action.cause, now)
+            await self._stop(session, place, "saves only and runs: it is ended")
+        elif action.do == STOP_AGAIN and place is not None:
+            await self._stop(session, place, "its stop was forgotten and is asked for again")
+
+    async def _stop(self, session: Session, place: Place, why: str) -> None:
+        log.info("%s", why, extra={"session": session.id})
+        try:
+            await self._hub.stop_server(*place)
+        except NotebooksError as error:
+            log.warning("the Hub did not stop it: %s", error.sentence(), extra={"session": session.id})
+
+    async def _forget_saved(self, servers: Mapping[Place, Server], opened: set[Place | None]) -> None:
+        """A run that only saved is over and the Hub has not noticed: its user can start again at once."""
+        for place, server in servers.items():
+            if place in opened or not server.ready:
+                continue
+            last = await self._ledger.run(_last_session, place)
+            if over_at_hub(last, server):
+                try:
+                    await self._hub.stop_server(*place)
+                except NotebooksError as error:
+                    log.warning("the Hub did not forget %s: %s", "/".join(place), error.sentence())
+
+    async def _settle(self, now: datetime) -> None:
+        for row in await self._ledger.run(snapshots.reserved, now - SETTLE_AFTER):
+            told = {"session": row.session}
+            try:
+                await settling.settled(self._ledger, self._storage, row, now)
+                log.info("snapshot %s of a commit that was cut off is settled", row.number, extra=told)
+            except NotebooksError as error:
+                log.warning("snapshot %s is not settled: %s", row.number, error.sentence(), extra=told)
+
+
+def _open_sessions(ledger: Ledger) -> list[tuple[Session, Place | None]]:
+    """Each open session and where the Hub would have it; None where its user is gone."""
+    found: list[tuple[Session, Place | None]] = []
+    for session in sessions.every(ledger, only_open=True, limit=MOST_SESSIONS):
+        user = users.get(ledger, session.user)
+        notebook = notebooks.get(ledger, session.notebook)
+        found.append((session, (user.hub_name, notebook.server_name) if user.gone_at is None else None))
+    return found
+
+
+def _evidence(ledger: Ledger, session: Session, settings: Settings) -> Evidence:
+    lease = leases.of_session(ledger, session.workspace, session.id)
+    asked = intents.open_of(ledger, session.id)
+    stops = [one.asked_at for one in asked if one.do == "stop"]
+    return Evidence(
+        lease_left=lease.ends_in_seconds if lease is not None else None,
+        silent_seconds=settings.lease_seconds,
+        stop_asked_at=max(stops, default=None),
+        told=any(one.do in ("stop", "finish") for one in asked),
+    )
+
+
+def _ask_stop(ledger: Ledger, session: Session, cause: str, now: datetime) -> None:
+    intents.ask(ledger, session.id, "stop", cause, None, now)
+    sessions.stop_asked(ledger, session.id, now)
+
+
+def _last_session(ledger: Ledger, place: Place) -> Session | None:
+    user = users.by_name(ledger, place[0])
+    notebook = notebooks.find(ledger, user.id, place[1]) if user is not None else None
+    found = sessions.of_notebook(ledger, notebook.id, 1) if notebook is not None else []
+    return found[0] if found else None
