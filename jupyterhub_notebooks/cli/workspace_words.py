@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,9 +12,12 @@ from ..clock import to_text
 from ..errors import NotFound
 from ..units import count, show_duration, show_size
 from ..workspace import CheckReport, Entry, SaveReport, SnapshotHead, Volume, WorkspaceStore, listing
+from ..workspace.differing import Difference
 from ..workspace.entries import DIRECTORY, shown
+from ..workspace.repairing import Lost
 
 _SKIPPED_SHOWN = 10
+_LOST_SHOWN = 100
 
 
 def saved(report: SaveReport, volume: Volume, head: SnapshotHead | None) -> str:
@@ -46,7 +50,7 @@ def list_files(space: WorkspaceStore, number: int, as_json: bool) -> None:
             f"There is no snapshot {number}", next=["Run the command without --snapshot to see all"]
         )
     for entry in listing(space, space, number):
-        print(json.dumps(_entry_json(entry)) if as_json else _entry_line(entry))
+        print(json.dumps(entry_json(entry)) if as_json else _entry_line(entry))
 
 
 def _entry_line(entry: Entry) -> str:
@@ -62,7 +66,7 @@ def _time(mtime_ns: int) -> str:
         return f"{mtime_ns // 10**9:>20}"
 
 
-def _entry_json(entry: Entry) -> dict[str, Any]:
+def entry_json(entry: Entry) -> dict[str, Any]:
     """One line of JSON for each entry; a path that is no UTF-8 has its odd bytes escaped."""
     return {
         "path": shown(entry.path),
@@ -73,6 +77,32 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
         "content": entry.content.hex(),
         "target": shown(entry.target),
     }
+
+
+_SIGNS = {"added": "+", "removed": "-", "changed": "M", "attributes": "a"}
+
+
+def difference_line(one: Difference) -> str:
+    entry = one.after or one.before
+    assert entry is not None
+    return f"{_SIGNS[one.what]} {show_size(entry.size):>8}  {shown(one.path)}" + "/" * (
+        entry.kind == DIRECTORY
+    )
+
+
+def difference_json(one: Difference) -> str:
+    """One line of JSON."""
+    before = entry_json(one.before) if one.before else None
+    after = entry_json(one.after) if one.after else None
+    return json.dumps({"path": shown(one.path), "what": one.what, "before": before, "after": after})
+
+
+def say_lost(lost: Sequence[Lost]) -> None:
+    for one in lost[:_LOST_SHOWN]:
+        older = f" An older version is in snapshot {one.older}." if one.older else ""
+        print(f"Lost: {one.path}, {show_size(one.size_bytes)} ({one.why}).{older}")
+    if len(lost) > _LOST_SHOWN:
+        print(f"{len(lost) - _LOST_SHOWN:,} more are lost; --json lists all.")
 
 
 def head_json(head: SnapshotHead, is_base: bool) -> dict[str, Any]:

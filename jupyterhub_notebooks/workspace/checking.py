@@ -13,11 +13,12 @@ from ..contract import Progress
 from ..errors import Damaged, NotFound
 from . import fetching
 from .blocks import HEADER, MOST_STORED
-from .entries import FILE, Entry, content_of, shown
+from .entries import FILE, Entry, content_of, order, shown
 from .keys import keys_of
-from .pages import PageRef, entries_of, leaves_of
+from .pages import PageRef, below
 from .pool import Pool
 from .ports import Blocks, OnProgress, Snapshots
+from .salvaging import Gap, entries, left_of
 from .snapshots import SnapshotHead, head_of
 
 _SHOWN = 5
@@ -73,6 +74,7 @@ def check(
     numbers = snapshots.numbers()
     for number in numbers:
         one.snapshot(number, snapshots)
+    one.gaps()
     sizes = dict(stored) if stored is not None else None
     if read_data or sizes is None:
         one.read(progress)
@@ -110,6 +112,7 @@ class _Check:
         self.pages: dict[bytes, int] = {}
         self.files = 0
         self._bad: dict[bytes, str] = {}
+        self._gaps: dict[bytes, tuple[Gap, list[SnapshotHead]]] = {}
 
     def snapshot(self, number: int, snapshots: Snapshots) -> None:
         """One snapshot with all its pages."""
@@ -119,27 +122,55 @@ class _Check:
         except (Damaged, NotFound) as error:
             self.errors.append(Problem(error.sentence(), lost, (number,)))
             return
-        try:
-            self._listing(head)
-        except Damaged as error:
-            self.errors.append(Problem(f"Snapshot {number}: {error.sentence()}", lost, (number,)))
+        self._listing(head)
 
     def _listing(self, head: SnapshotHead) -> None:
-        fetch = fetching.fetcher(self._blocks, self._cancelled)
-        leaves = leaves_of(head.root, fetch, self._page)
+        left = left_of(head.root, self._blocks, self._cancelled, self._page)
+        gaps = list(left.gaps)
         count = size = files = 0
-        for entry in entries_of(leaves, fetch([(ref.name, ref.length) for ref in leaves])):
-            count += 1
-            if entry.kind == FILE:
-                files += 1
-                size += entry.size
-                self._needed(entry, head.number)
+        before = b""
+        parents: list[bytes] = []
+        for ref, found in entries(left, self._blocks, self._cancelled):
+            if isinstance(found, Gap):
+                gaps.append(found)
+                continue
+            for entry in found:
+                if order(entry.path) <= before:
+                    gaps.append(Gap(ref, "entries out of order", b""))
+                before = order(entry.path)
+                try:
+                    below(parents, entry)
+                except Damaged as error:
+                    if not gaps:
+                        gaps.append(Gap(ref, error.why, b""))
+                count += 1
+                if entry.kind == FILE:
+                    files += 1
+                    size += entry.size
+                    self._needed(entry, head.number)
         self.files = max(self.files, files)
-        if (count, files, size) != (head.entries, head.files, head.size_bytes):
+        for gap in gaps:
+            self._gaps.setdefault(gap.ref.name, (gap, []))[1].append(head)
+        if not gaps and (count, files, size) != (head.entries, head.files, head.size_bytes):
             said = f"Snapshot {head.number} counts {head.files} files with {head.size_bytes} bytes"
             self.hints.append(
                 Problem(f"{said}, its listing {files} with {size}", "Only what is shown is wrong")
             )
+
+    def gaps(self) -> None:
+        """Says each damaged page once, with what it costs in all its snapshots."""
+        for gap, heads in self._gaps.values():
+            numbers = tuple(sorted({head.number for head in heads}))
+            what = f"A page of the listing of {_snapshots(numbers)} is damaged: {gap.why}"
+            if all(head.root is not None and head.root.name == gap.ref.name for head in heads):
+                whole = f"Snapshot {numbers[0]}" if len(numbers) == 1 else _snapshots(numbers).capitalize()
+                cost = f"{whole} cannot be restored"
+            else:
+                cost = (
+                    f"Lost in {_snapshots(numbers)}: {gap.ref.files} files with {gap.ref.size_bytes} bytes, "
+                    f"{gap.where()}; the rest can be repaired"
+                )
+            self.errors.append(Problem(what, cost, numbers))
 
     def _page(self, ref: PageRef) -> None:
         self.pages[ref.name] = ref.length

@@ -1,0 +1,229 @@
+"""``workspace check|prune|repair``: is what was saved whole, what of it goes, and what is left after damage.
+
+Promises: check and a dry run write nothing; prune and repair hold the lease while they change anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from ..clock import SYSTEM_CLOCK
+from ..errors import Damaged
+from ..settings import NEVER_SAVED
+from ..units import count, parse_duration, show_size
+from ..workspace import changes, check
+from ..workspace.pruning import PruneReport, prune
+from ..workspace.repairing import RepairReport, repair
+from ..workspace.retention import Rule
+from .progress_bar import Bar
+from .workspace_opening import BREAK, CREATED_BY, at_store, existing, leased, options, volume_of
+from .workspace_words import print_check, print_json, say_lost
+
+_RULE = Rule()
+
+
+@click.command("check")
+@click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@options
+@click.option(
+    "--read-data", is_flag=True, help="Also read and verify every block, which takes as long as a restore."
+)
+@click.pass_context
+def check_command(
+    context: click.Context,
+    directory: Path | None,
+    store: str,
+    store_options: tuple[str, ...],
+    state: Path | None,
+    as_json: bool,
+    read_data: bool,
+) -> None:
+    """Say what is damaged in the store and what each damage costs; with DIR, also what is not saved yet.
+
+    The exit code is 7 where something is damaged.
+    """
+    space = existing(store, store_options)
+    with Bar("Checking", as_json) as bar:
+        report = check(
+            space,
+            space,
+            read_data=read_data,
+            stored=space.block_sizes(),
+            strange=space.strange_keys(),
+            progress=bar.show,
+            cancelled=bar.cancelled,
+        )
+    unsaved = changes(volume_of(directory, store, state), never_saved=NEVER_SAVED) if directory else None
+    if as_json:
+        print_json({**asdict(report), "unsaved": asdict(unsaved) if unsaved else None})
+    else:
+        print_check(report)
+        if unsaved and not unsaved.pending_files:
+            print(f"Every file in {directory} is saved.")
+        elif unsaved:
+            files = count(unsaved.pending_files, "file")
+            print(f"Not saved yet in {directory}: {files} with {show_size(unsaved.pending_bytes)}.")
+    if report.errors:
+        context.exit(Damaged.exit_code)
+
+
+@click.command("prune")
+@at_store
+@BREAK
+@click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")
+@click.option(
+    "--keep-hours", type=int, default=_RULE.every_hours, show_default=True, help="All of so many hours stay."
+)
+@click.option(
+    "--keep-days", type=int, default=_RULE.days, show_default=True, help="One a day of so many days stays."
+)
+@click.option(
+    "--keep-weeks",
+    type=int,
+    default=_RULE.weeks,
+    show_default=True,
+    help="One a week of so many weeks stays.",
+)
+@click.option(
+    "--grace",
+    default="24h",
+    show_default=True,
+    help="How long blocks stay after they were found to be needed by no snapshot; 24h or more.",
+)
+def prune_command(
+    store: str,
+    store_options: tuple[str, ...],
+    as_json: bool,
+    break_lease: bool,
+    dry_run: bool,
+    keep_hours: int,
+    keep_days: int,
+    keep_weeks: int,
+    grace: str,
+) -> None:
+    """Remove old snapshots, and what no snapshot needs any more.
+
+    The newest snapshot and named ones stay. Space is free a day later: blocks are listed first, and deleted by the
+    next prune after the grace. Where a snapshot that stays cannot be read, nothing is removed.
+    """
+    rule = Rule(keep_hours, keep_days, keep_weeks)
+    space = existing(store, store_options)
+    until = timedelta(seconds=parse_duration(grace, "--grace"))
+    now = SYSTEM_CLOCK.now()
+    with Bar("Pruning", as_json) as bar:
+        if dry_run:
+            report = prune(
+                space,
+                now=now,
+                rule=rule,
+                named=space.names(),
+                grace=until,
+                dry_run=True,
+                cancelled=bar.cancelled,
+            )
+        else:
+            with leased(space, None, break_lease):
+                report = prune(
+                    space,
+                    now=now,
+                    rule=rule,
+                    named=space.names(),
+                    grace=until,
+                    guard=space.still_held,
+                    cancelled=bar.cancelled,
+                )
+    if as_json:
+        print_json(asdict(report))
+    else:
+        _print_prune(report)
+
+
+def _print_prune(report: PruneReport) -> None:
+    for hint in report.hints:
+        print(f"Hint: {hint}.")
+    would = "Would remove" if report.dry_run else "Removed"
+    gone = count(len(report.removed_snapshots), "snapshot")
+    print(f"{would} {gone}; {count(len(report.kept_snapshots), 'snapshot')} stay.")
+    would = "Would delete" if report.dry_run else "Deleted"
+    print(f"{would} {count(report.deleted_blocks, 'block')} with {show_size(report.deleted_bytes)}.")
+    if report.waiting_blocks:
+        print(
+            f"{count(report.waiting_blocks, 'block')} with {show_size(report.waiting_bytes)} are needed by no "
+            "snapshot and go when their grace is over."
+        )
+
+
+@click.command("repair")
+@at_store
+@BREAK
+@click.option(
+    "--snapshot", "number", type=int, help="Which [default: the newest of kind save that can be read]."
+)
+@click.option(
+    "--remove-damaged",
+    is_flag=True,
+    help="Then remove the damaged snapshots, so that prune can remove what only they need.",
+)
+@click.pass_context
+def repair_command(
+    context: click.Context,
+    store: str,
+    store_options: tuple[str, ...],
+    as_json: bool,
+    break_lease: bool,
+    number: int | None,
+    remove_damaged: bool,
+) -> None:
+    """Save what can be saved of a damaged snapshot as a new one, and name what is lost.
+
+    Reads all of it. Files that lie whole in another snapshot are taken from there. The exit code is 7 where something
+    is lost.
+    """
+    space = existing(store, store_options)
+    with leased(space, None, break_lease) as lease, Bar("Repairing", as_json) as bar:
+        report = repair(
+            space,
+            now=SYSTEM_CLOCK.now(),
+            created_by=CREATED_BY,
+            of=number,
+            lease=lease,
+            remove_damaged=remove_damaged,
+            progress=bar.show,
+            cancelled=bar.cancelled,
+        )
+    if as_json:
+        print_json(asdict(report))
+    else:
+        _print_repair(report)
+    if report.lost:
+        context.exit(Damaged.exit_code)
+
+
+def _print_repair(report: RepairReport) -> None:
+    say_lost(report.lost)
+    unreadable = ", ".join(str(number) for number in report.unreadable)
+    if unreadable:
+        print(f"Cannot be read at all: snapshot {unreadable}.")
+    if report.removed_snapshots:
+        print(f"Removed: snapshot {', '.join(str(number) for number in report.removed_snapshots)}.")
+    if not report.number:
+        print(
+            f"Snapshot {report.of} is whole: {count(report.files, 'file')}, {show_size(report.size_bytes)}."
+        )
+        return
+    mended = (
+        f", {count(report.mended_files, 'file')} taken from other snapshots" if report.mended_files else ""
+    )
+    print(
+        f"Saved what is left of snapshot {report.of} as snapshot {report.number}: {count(report.files, 'file')}, "
+        f"{show_size(report.size_bytes)}{mended}; {count(len(report.lost), 'loss', 'losses')}."
+    )
+    if report.lost:
+        print("Where a directory still has those files: save it with --onto-head, and they are stored again.")
+
+
+COMMANDS = (check_command, prune_command, repair_command)

@@ -1,0 +1,165 @@
+"""What the workspace commands share: the options, opening a store, and writing it under a lease."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..clock import SYSTEM_CLOCK
+from ..errors import BadInput, Damaged, NotFound
+from ..settings import NEVER_SAVED
+from ..workspace import ROOT_KEY, SnapshotHead, Volume, WorkspaceStore, open_store, parse_snapshot
+from .key_files import given, key_option
+
+CREATED_BY = f"jupyterhub-notebooks {__version__}"
+Command = Callable[..., Any]
+
+
+def options(command: Command) -> Command:
+    """What every subcommand takes that has to do with DIR."""
+    return click.option(
+        "--state",
+        type=click.Path(path_type=Path),
+        help="Where to keep what is known of DIR [default: a folder of its own below $XDG_STATE_HOME].",
+    )(at_store(command))
+
+
+def at_store(command: Command) -> Command:
+    """What every subcommand takes."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Answer as JSON on standard output."),
+        click.option(
+            "--store-option",
+            "store_options",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="For s3: endpoint_url, region, addressing (path or virtual), key, secret. A secret is best given as "
+            "env:NAME or file:PATH, or by the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+        ),
+        click.option(
+            "--store",
+            required=True,
+            metavar="URL",
+            help="This one workspace's address: file:///directory or s3://bucket/prefix.",
+        ),
+    ):
+        command = option(command)
+    return key_option(command)
+
+
+SNAPSHOT = click.argument("number", metavar="SNAPSHOT", type=click.IntRange(1, 10**10 - 1))
+BREAK = click.option(
+    "--break-lease", is_flag=True, help="End the lease of a writer that is certainly dead, then go on."
+)
+EVERYTHING = click.option(
+    "--everything",
+    is_flag=True,
+    help=f"Leave nothing out but what .notebookignore says ({', '.join(NEVER_SAVED)}).",
+)
+
+
+def opened(url: str, options: tuple[str, ...], *, create: bool = True) -> WorkspaceStore:
+    values = {}
+    for option in options:
+        name, sign, value = option.partition("=")
+        if not sign:
+            raise BadInput(f"{option!r} is no option", next=["Write NAME=VALUE"], field="--store-option")
+        values[name] = value
+    space = WorkspaceStore(open_store(url, values, create=create))
+    space.unlock(given())
+    return space
+
+
+def existing(url: str, options: tuple[str, ...]) -> WorkspaceStore:
+    """A workspace that is there. Raises NotFound, BadInput."""
+    space = opened(url, options, create=False)
+    there(space, url)
+    return space
+
+
+def there(space: WorkspaceStore, url: str) -> None:
+    if space.facts() is None:
+        not_a_root(space, url)
+        raise NotFound(f"There is no workspace at {url}", next=["Check the address"], field="--store")
+
+
+def not_a_root(space: WorkspaceStore, url: str) -> None:
+    if space.store.exists(ROOT_KEY):
+        raise BadInput(
+            f"{url} is the store of a whole Hub, not of one workspace",
+            next=["Name one workspace in it: …/workspaces/ID"],
+            field="--store",
+        )
+
+
+def volume_of(directory: Path, url: str, state: Path | None) -> Volume:
+    files = Path(os.path.abspath(directory))
+    if state is None:
+        home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+        name = hashlib.sha256(os.fsencode(files) + b"\0" + url.rstrip("/").encode()).hexdigest()[:32]
+        state = Path(home) / "jupyterhub-notebooks" / "workspaces" / name
+    inside = Path(os.path.realpath(state)).is_relative_to(os.path.realpath(files))
+    if inside:
+        raise BadInput(
+            "The state cannot lie in the directory that is saved", next=["Name another"], field="--state"
+        )
+    return Volume(files, state)
+
+
+def heads_of(space: WorkspaceStore) -> tuple[list[SnapshotHead], list[str]]:
+    """All snapshots that can be read, newest first, and sentences about the others."""
+    heads, damaged = [], []
+    for number in reversed(space.numbers()):
+        try:
+            heads.append(parse_snapshot(space.get(number), number=number, keys=space.keys))
+        except (Damaged, NotFound) as error:
+            damaged.append(error.sentence())
+    return heads, damaged
+
+
+def head_of_all(space: WorkspaceStore) -> SnapshotHead | None:
+    """The newest snapshot of kind save that can be read."""
+    for number in reversed(space.numbers()):
+        try:
+            found = parse_snapshot(space.get(number), number=number, keys=space.keys)
+        except (Damaged, NotFound) as error:
+            print(error.sentence(), file=sys.stderr)
+            continue
+        if found.kind == "save":
+            return found
+    return None
+
+
+def needed(head: SnapshotHead | None, url: str) -> SnapshotHead:
+    if head is None:
+        raise NotFound(f"There is no snapshot at {url} yet", next=["Save something first"])
+    return head
+
+
+@contextmanager
+def leased(space: WorkspaceStore, volume: Volume | None, break_lease: bool) -> Iterator[int]:
+    holder = f"{os.environ.get('USER') or os.getuid()} on {socket.gethostname()}, process {os.getpid()}"
+    if break_lease:
+        broken = space.break_lease(holder, SYSTEM_CLOCK.now())
+        if broken is not None:
+            print(
+                f"Lease {broken.number} of {broken.holder} is ended. Should that writer be alive after all, it can "
+                "commit no more.",
+                file=sys.stderr,
+            )
+    lease = space.take_lease(holder, SYSTEM_CLOCK.now())
+    try:
+        if volume is not None:
+            volume.remember(lease=lease.number)
+        yield lease.number
+    finally:
+        space.release_lease(SYSTEM_CLOCK.now())
