@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from ..clock import to_text
 from ..errors import Refusal
 from ..units import show_duration
 from .verdict import QUIET
@@ -181,7 +182,11 @@ class Extended:
     kind: str
     values: Mapping[str, Any]
     seconds: float
-    until: datetime | None
+    until: datetime
+
+    def evidence(self, who: str) -> dict[str, Any]:
+        """What is recorded: until when, by how much, and who asked by name where that is not the actor."""
+        return {"until": to_text(self.until), "seconds": self.seconds, "who": who}
 
 
 def extend(

@@ -12,7 +12,11 @@ from typing import Protocol
 
 from ..contract import Heartbeat
 from ..units import count, show_ago, show_duration, show_progress, show_size
+from . import telling
 from .causes import Cause, cause_of
+from .rules import Limits
+from .sentences import Moment as Moment
+from .sentences import Sentence as Sentence
 from .words import BADGES, Badge
 
 STOPPED, STARTING, RUNNING, STOPPING = "STOPPED", "STARTING", "RUNNING", "STOPPING"
@@ -22,17 +26,6 @@ ERROR, TRASHED, DELETING = "ERROR", "TRASHED", "DELETING"
 SILENT_SECONDS = 90.0
 #: No word from an ended, unsaved session for this long: it is told as not saved.
 LOST_SECONDS = 240.0
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A time inside a sentence. form: ``clock`` (14:25) or ``ago`` (28 min ago)."""
-
-    at: datetime
-    form: str = "clock"
-
-
-Sentence = tuple[str | Moment, ...]
 
 
 @dataclass(frozen=True)
@@ -49,7 +42,8 @@ class Progress:
 class State:
     """state and sub as the API carries them; badge, sentence and detail as a page shows them.
 
-    safe: whether the work is safe, for what stopped or failed. cause: label of why it ended.
+    safe: whether the work is safe, for what stopped or failed. cause: label of why it ended. keep: words of the button
+    that moves the next deadline, '' where none does; moves_clock: which one, ``idle`` or ``session_limit``.
     """
 
     state: str
@@ -61,6 +55,8 @@ class State:
     progress: Progress | None = None
     cause: str = ""
     warnings: tuple[str, ...] = field(default=())
+    keep: str = ""
+    moves_clock: str = ""
 
     @property
     def moves(self) -> bool:
@@ -88,13 +84,11 @@ class WorkspaceRow(Protocol):
     def unsaved_bytes(self) -> int: ...
 
 
-class SessionRow(Protocol):
+class SessionRow(telling.Told, Protocol):
     @property
     def asked_at(self) -> datetime: ...
     @property
     def allocated_at(self) -> datetime | None: ...
-    @property
-    def ready_at(self) -> datetime | None: ...
     @property
     def stop_asked_at(self) -> datetime | None: ...
     @property
@@ -114,13 +108,9 @@ class SessionRow(Protocol):
     @property
     def pending_bytes(self) -> int: ...
     @property
-    def save_error(self) -> str | None: ...
-    @property
     def made_anew(self) -> list[str] | None: ...
     @property
     def warnings(self) -> list[str] | None: ...
-    @property
-    def verdict(self) -> str | None: ...
     @property
     def cause(self) -> str | None: ...
     @property
@@ -133,6 +123,7 @@ class Facts:
 
     saved_at: the newest save. trash_days: how long a notebook stays in the trash. being_saved: a run that only saves
     is under way. save_asked: somebody asked for one.
+    limits: what the session may last, None where that is not known.
     """
 
     actor: str = ""
@@ -140,6 +131,7 @@ class Facts:
     trash_days: int = 30
     being_saved: bool = False
     save_asked: bool = False
+    limits: Limits | None = None
 
 
 def state_of(
@@ -167,7 +159,7 @@ def state_of(
     if session.stop_asked_at is not None or session.ended_at is not None or phase in ("saving", "ended"):
         return _stopping(session, heartbeat, facts)
     if session.ready_at is not None:
-        return _running(session, heartbeat, now)
+        return _running(session, heartbeat, now, facts)
     return _starting(session, heartbeat, phase, now)
 
 
@@ -246,14 +238,15 @@ def _stopping(session: SessionRow, heartbeat: Heartbeat | None, facts: Facts) ->
     return State(STOPPING, "saving", BADGES[STOPPING], (head, *who), progress=progress)
 
 
-def _running(session: SessionRow, heartbeat: Heartbeat | None, now: datetime) -> State:
+def _running(session: SessionRow, heartbeat: Heartbeat | None, now: datetime, facts: Facts) -> State:
     assert session.ready_at is not None
     warnings = tuple(heartbeat.warnings if heartbeat else session.warnings or ())
     warnings += tuple(heartbeat.made_anew if heartbeat else session.made_anew or ())
     heard = session.heard_at or session.ready_at
     since: Sentence = ("Since ", Moment(session.ready_at), ".")
     if heartbeat is None and (now - heard).total_seconds() > SILENT_SECONDS:
-        silent: Sentence = ("No heartbeat since ", Moment(heard), ". Not stopped as idle.")
+        end = telling.ends_of(session, facts.limits)
+        silent: Sentence = ("No heartbeat since ", Moment(heard), ".", *telling.not_stopped(end))
         return State(RUNNING, "unknown", BADGES["unknown"], silent, warnings=warnings)
     verdict = session.verdict or ""
     badge = BADGES.get(verdict, BADGES[RUNNING])
@@ -262,7 +255,17 @@ def _running(session: SessionRow, heartbeat: Heartbeat | None, now: datetime) ->
         return State(
             RUNNING, verdict, BADGES["unsaved"], unsaved, (*since, *_pending(session)), warnings=warnings
         )
-    return State(RUNNING, verdict, badge, since, _pending(session), warnings=warnings)
+    clock = telling.clock_of(session, facts.limits, now)
+    return State(
+        RUNNING,
+        verdict,
+        BADGES[clock.badge] if clock.badge else badge,
+        clock.sentence or since,
+        (*clock.detail, *_pending(session)),
+        warnings=warnings,
+        keep=clock.keep,
+        moves_clock=clock.moves,
+    )
 
 
 def _pending(session: SessionRow) -> Sentence:
@@ -335,6 +338,11 @@ def _closed(session: SessionRow, workspace: WorkspaceRow | None, facts: Facts) -
 
 
 def _why(cause: Cause, session: SessionRow, facts: Facts) -> Sentence:
+    limits = facts.limits
+    if session.cause == "idle" and limits is not None and limits.idle_seconds:
+        return (f"Idle for {show_duration(limits.idle_seconds)}, stopped",)
+    if session.cause == "session_limit" and limits is not None and limits.max_seconds:
+        return (f"The session's {show_duration(limits.max_seconds)} were over, stopped",)
     if cause.by_somebody and facts.actor:
         return (f"{facts.actor} {'cancelled the start' if session.ready_at is None else 'stopped it'}",)
     return (cause.title,)

@@ -20,6 +20,7 @@ BADGES: dict[str, Badge] = {
     "present": Badge("Running, in use", "circle-half-stroke", "rest"),
     "quiet": Badge("Running, quiet", "hourglass-half", "rest"),
     "quiet soon": Badge("Running, quiet", "hourglass-half", "wait"),
+    "ends soon": Badge("Running, ends soon", "hourglass-half", "wait"),
     "unknown": Badge("Running, not known", "circle-question", "rest"),
     "unsaved": Badge("Running, not saved", "triangle-exclamation", "wait"),
     "STARTING": Badge("Starting", "spinner", "move"),

@@ -11,10 +11,10 @@ from typing import Any
 
 from jupyterhub_notebooks.clock import from_text, to_text
 from jupyterhub_notebooks.contract import Heartbeat, Notice, Signal, Verdict
-from jupyterhub_notebooks.enforcement import rules, verdict
+from jupyterhub_notebooks.enforcement import rules, telling, verdict
 from jupyterhub_notebooks.enforcement.rules import Ends, Limits
 from jupyterhub_notebooks.ledger import Session
-from jupyterhub_notebooks.units import NBSP, show_duration
+from jupyterhub_notebooks.units import show_duration
 
 from . import reading
 
@@ -106,22 +106,17 @@ def verdict_of(row: Session) -> Verdict:
     return Verdict(row.verdict, since, row.verdict_sentence or "")
 
 
-def shown_ends(row: Session, limits: Limits) -> Ends:
-    """The deadlines that people are told of: none where nothing is stopped."""
-    return rules.ends(row, limits) if limits.mode == "stop" else Ends(None, None)
-
-
 def notices_of(row: Session, limits: Limits, now: datetime) -> tuple[Notice, ...]:
     """What the user must read now."""
     found = []
-    end = shown_ends(row, limits)
+    end = telling.ends_of(row, limits)
     if end.idle_at is not None and rules.warning_due(end.idle_at, limits.idle_seconds, limits, now):
         assert row.quiet_since is not None
         found.append(
             Notice(
                 f"idle-{int(row.quiet_since.timestamp())}-{_stage(end.idle_at, limits, now)}",
                 "idle_soon",
-                f"Idle stop in {_left(end.idle_at, now)}",
+                f"Idle stop in {telling.left(end.idle_at, now)}",
                 f"{verdict.quiet_sentence(row.quiet_since, now)} Files are saved first.",
                 ("Keep working",),
             )
@@ -134,7 +129,7 @@ def notices_of(row: Session, limits: Limits, now: datetime) -> tuple[Notice, ...
             Notice(
                 f"limit-{int(end.session_at.timestamp())}-{_stage(end.session_at, limits, now)}",
                 "limit_soon",
-                f"Session ends in {_left(end.session_at, now)}",
+                f"Session ends in {telling.left(end.session_at, now)}",
                 f"The {show_duration(limits.max_seconds)} of {row.profile} are over then; files are saved first.",
                 (f"Extend by {step} ({used})",) if left > 0 and limits.extend_seconds else (),
             )
@@ -173,12 +168,6 @@ def _stage(at: datetime, limits: Limits, now: datetime) -> int:
     left = (at - now).total_seconds()
     due = [seconds for seconds in limits.warn_seconds if left <= seconds]
     return int(min(due, default=limits.warn_seconds[0] if limits.warn_seconds else 0))
-
-
-def _left(at: datetime, now: datetime) -> str:
-    """``8 min``, below two minutes ``1:45``."""
-    seconds = max(0, round((at - now).total_seconds()))
-    return f"{seconds // 60}:{seconds % 60:02d}{NBSP}min" if seconds < 120 else show_duration(seconds)
 
 
 def _gpu_unused_since(row: Session) -> datetime | None:

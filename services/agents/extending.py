@@ -31,18 +31,14 @@ async def extended(agents: Agents, session: Session, body: Extend) -> Extended:
     def decide(row: Session) -> clocks.Change:
         made = rules.extend(row, limits, now, seconds=body.seconds)
         said[:] = [made]
-        return change_of(made, reading.text(body.who, 255))
+        return clocks.Change(
+            made.values, "session.extended", made.kind, made.evidence(reading.text(body.who, 255))
+        )
 
     row = await agents.ledger.run(clocks.change, session.id, decide, now, session.user)
     if row is None:
         raise no_session()
     return answer_of(row, limits, said[0])
-
-
-def change_of(made: rules.Extended, who: str) -> clocks.Change:
-    """What is written: the columns, and a row that says who, why and until when."""
-    evidence = {"until": to_text(made.until) if made.until else None, "seconds": made.seconds, "who": who}
-    return clocks.Change(made.values, "session.extended", made.kind, evidence)
 
 
 def answer_of(row: Session, limits: Limits, made: rules.Extended) -> Extended:

@@ -20,6 +20,7 @@ from jupyterhub_notebooks.contract import (
     Snapshots,
     UrlsRequest,
 )
+from jupyterhub_notebooks.enforcement.telling import ends_of
 from jupyterhub_notebooks.errors import Unchecked
 from jupyterhub_notebooks.ledger import sessions, snapshots
 
@@ -50,7 +51,7 @@ class HeartbeatHandler(SessionHandler):
         said: Beat = await beat(self.agents, self.session, body)
         settings, now, row = self.agents.settings, self.agents.clock.now(), said.row
         limits = self.agents.limits(row)
-        end = clocking.shown_ends(row, limits)
+        end = ends_of(row, limits)
         again = next_in_seconds(body.phase, settings.heartbeat_seconds, settings.heartbeat_soon_seconds)
         if body.phase == "running":
             again = clocking.next_in_seconds(

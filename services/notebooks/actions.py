@@ -11,12 +11,24 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from jupyterhub_notebooks.enforcement.rules import Extended
+from jupyterhub_notebooks.enforcement.rules import extend as rules_extend
 from jupyterhub_notebooks.errors import BadInput, Conflict, NotFound, Refusal
-from jupyterhub_notebooks.ledger import Ledger, NotebookView, Session, audit, intents, notebooks, sessions
+from jupyterhub_notebooks.ledger import (
+    Ledger,
+    NotebookView,
+    Session,
+    audit,
+    clocks,
+    intents,
+    notebooks,
+    sessions,
+)
 from jupyterhub_notebooks.names import server_name
 from jupyterhub_notebooks.profiles.choosing import Launch, checked_options, choose
 
 from .context import Context
+from .listing import limits_of
 from .people import Person
 
 TITLE_LENGTH = 60
@@ -141,17 +153,21 @@ async def _is_up(context: Context, view: NotebookView) -> bool:
     if open_one.kind == "save" or open_one.stop_asked_at is not None or open_one.ended_at is not None:
         if (context.now() - heard).total_seconds() > SAVING_HEARD_SECONDS:
             return False
-        raise Refusal(
-            f"{view.notebook.title} is still being saved",
-            "Only one session may write a workspace",
-            ["Wait until it is stopped, then start it"],
-            label="still_saving",
-        )
+        raise _still_saving(view)
     try:
         server = await context.hub.server(view.owner.hub_name, view.notebook.server_name)
     except NotFound:
         return False
     return server.ready or server.pending == "spawn"
+
+
+def _still_saving(view: NotebookView) -> Refusal:
+    return Refusal(
+        f"{view.notebook.title} is still being saved",
+        "Only one session may write a workspace",
+        ["Wait until it is stopped, then start it"],
+        label="still_saving",
+    )
 
 
 async def _begin_start(context: Context, view: NotebookView, names: Mapping[str, str]) -> None:
@@ -229,6 +245,27 @@ async def _write_intent(context: Context, person: Person, session: Session, caus
     evidence = {"ready": session.ready_at is not None, "phase": session.phase}
     await context.ledger.run(intents.ask, session.id, "stop", label, person.user.id, now, evidence)
     await context.ledger.run(sessions.stop_asked, session.id, now)
+
+
+async def extend(context: Context, person: Person, session: Session, seconds: float = 0) -> Extended:
+    """Moves the deadline of a session that comes first. Raises Refusal beyond the profile's bound.
+
+    An administrator may go beyond it.
+    """
+    limits = limits_of(context, session)
+    now = context.now()
+    said: list[Extended] = []
+
+    def decide(row: Session) -> clocks.Change:
+        if limits is None or row.ready_at is None or row.stop_asked_at is not None:
+            raise Refusal("This session is not running", "", label="not_running")
+        made = rules_extend(row, limits, now, seconds=seconds, by_admin=person.is_admin)
+        said[:] = [made]
+        return clocks.Change(made.values, "session.extended", made.kind, made.evidence(""))
+
+    if await context.ledger.run(clocks.change, session.id, decide, now, person.user.id) is None:
+        raise Refusal("This session has ended", "", ["Start the notebook again"], label="not_running")
+    return said[0]
 
 
 async def own_session(context: Context, person: Person, text: str) -> tuple[Session, NotebookView]:

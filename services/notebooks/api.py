@@ -12,14 +12,22 @@ from typing import Any
 
 from jupyterhub_notebooks.clock import to_text
 from jupyterhub_notebooks.errors import BadInput, NotFound
-from jupyterhub_notebooks.ledger import NotebookView, Session, Snapshot, notebooks, sessions, snapshots
+from jupyterhub_notebooks.ledger import (
+    NotebookView,
+    Session,
+    Snapshot,
+    intents,
+    notebooks,
+    sessions,
+    snapshots,
+)
 from jupyterhub_notebooks.names import is_id
 from jupyterhub_notebooks.profiles.cards import Card
 from jupyterhub_notebooks.profiles.problems import suggestion
 
 from . import actions
 from .handling import JsonHandler
-from .listing import as_json, row_of, states
+from .listing import as_json, ends_json, limits_of, row_of, states
 from .pages import cards_for, last_choice
 from .people import ensured, notebook_of
 
@@ -135,7 +143,33 @@ class NotebookSessionsHandler(ApiHandler):
 class SessionHandler(ApiHandler):
     async def get(self, id: str) -> None:
         session, _ = await actions.own_session(self.context, self.person, id)
-        self.write_json(_session(session))
+        stop = await self.context.ledger.run(intents.last_stop, session.id)
+        told = (
+            {"cause": stop.cause, "asked_at": _time(stop.asked_at), "evidence": dict(stop.evidence)}
+            if stop is not None
+            else None
+        )
+        self.write_json(_session(session) | {"stop": told})
+
+
+class SessionExtendHandler(ApiHandler):
+    """POST: {"seconds"} (optional): moves the deadline that comes first, within the profile's bound."""
+
+    async def post(self, id: str) -> None:
+        session, _ = await actions.own_session(self.context, self.person, id)
+        body = self.body()
+        for name in body:
+            if name != "seconds":
+                raise BadInput("There is no such field", next=["Write seconds, or nothing"], field=name)
+        seconds = body.get("seconds", 0)
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 10**8:
+            raise BadInput("This must be a number of seconds", next=["Leave it out"], field="seconds")
+        made = await actions.extend(self.context, self.person, session, float(seconds))
+        fresh = await self.context.ledger.run(sessions.get, session.id)
+        limits = limits_of(self.context, fresh)
+        left = max(0, limits.extensions - fresh.extensions) if limits else 0
+        ends = ends_json(self.context, fresh)
+        self.write_json({"moved": made.kind, "until": _time(made.until), **ends, "extensions_left": left})
 
 
 class SessionLogHandler(ApiHandler):
@@ -174,6 +208,7 @@ class NothingHandler(ApiHandler):
 
 
 _TIMES = ("asked_at", "allocated_at", "ready_at", "stop_asked_at", "ended_at", "closed_at", "heard_at")
+_CLOCKS = ("verdict_since", "quiet_since", "idle_ends_at", "session_ends_at")
 _SESSION = (
     "id",
     "notebook",
@@ -194,12 +229,16 @@ _MORE = (
     "save_error",
     "warnings",
     "made_anew",
+    "verdict_sentence",
+    "signals",
+    "extended_seconds",
+    "extensions",
 )
 
 
 def _session(session: Session) -> dict[str, Any]:
     return {name: getattr(session, name) for name in (*_SESSION, *_MORE)} | {
-        name: _time(getattr(session, name)) for name in _TIMES
+        name: _time(getattr(session, name)) for name in (*_TIMES, *_CLOCKS)
     }
 
 

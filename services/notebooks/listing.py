@@ -8,8 +8,19 @@ from datetime import datetime
 from urllib.parse import quote
 
 from jupyterhub_notebooks.clock import to_text
+from jupyterhub_notebooks.enforcement.rules import IDLE, Ends, Limits
 from jupyterhub_notebooks.enforcement.state import RUNNING, STARTING, Facts, Moment, State, plain, state_of
-from jupyterhub_notebooks.ledger import Intent, Ledger, NotebookView, intents, sessions, users
+from jupyterhub_notebooks.enforcement.telling import ends_of
+from jupyterhub_notebooks.ledger import (
+    Intent,
+    Ledger,
+    NotebookView,
+    Session,
+    clocks,
+    intents,
+    sessions,
+    users,
+)
 from jupyterhub_notebooks.names import address_part
 from jupyterhub_notebooks.profiles.choosing import Launch
 from jupyterhub_notebooks.profiles.model import Flavor
@@ -154,6 +165,28 @@ def _actors(ledger: Ledger, asked: Sequence[str]) -> dict[str, tuple[str, str]]:
     return found
 
 
+def limits_of(context: Context, session: Session | None) -> Limits | None:
+    """The limits of a session, as it started with them."""
+    settings = context.settings
+    if session is None or session.kind != "work":
+        return None
+    return Limits.of(session.launch, settings.enforcement, settings.unsaved_idle_seconds)
+
+
+def warned(
+    context: Context, person: Person, views: Sequence[NotebookView], told: Sequence[State]
+) -> list[str]:
+    """Sessions of this person whose idle warning they see now and had not seen before."""
+    found = []
+    for view, state in zip(views, told, strict=True):
+        row = view.session
+        if state.moves_clock != IDLE or row is None or row.quiet_since is None:
+            continue
+        if row.user == person.user.id and (row.reached_at is None or row.reached_at < row.quiet_since):
+            found.append(row.id)
+    return found
+
+
 def _state(
     context: Context,
     person: Person,
@@ -169,6 +202,7 @@ def _state(
         context.settings.trash_days,
         view.saving is not None,
         save_asked,
+        limits_of(context, view.session),
     )
     return state_of(view.notebook, view.session, None, context.now(), view.workspace, facts)
 
@@ -176,6 +210,7 @@ def _state(
 async def rows(context: Context, person: Person, views: Sequence[NotebookView]) -> list[Row]:
     """All of them, those that need you first."""
     told = await states(context, person, views)
+    await context.ledger.run(clocks.reached, warned(context, person, views, told), context.now())
     made = [row_of(context, person, view, state) for view, state in zip(views, told, strict=True)]
     return sorted(made, key=lambda row: row.order)
 
@@ -208,6 +243,9 @@ def as_json(context: Context, row: Row, view: NotebookView) -> dict[str, object]
         "warnings": list(state.warnings),
         "profile": row.profile,
         "session": session.id if session and session.closed_at is None else None,
+        "verdict": session.verdict if row.is_running and session else None,
+        "keep": state.keep or None,
+        **ends_json(context, session if row.is_running else None),
         "last_session": session.id if session else None,
         "progress": {
             "label": progress.label,
@@ -223,6 +261,15 @@ def as_json(context: Context, row: Row, view: NotebookView) -> dict[str, object]
         "trashed_at": to_text(view.notebook.trashed_at) if view.notebook.trashed_at else None,
         "page": row.page,
         "url": row.open_url,
+    }
+
+
+def ends_json(context: Context, session: Session | None) -> dict[str, str | None]:
+    """The deadlines that people are told of."""
+    end = ends_of(session, limits_of(context, session)) if session is not None else Ends(None, None)
+    return {
+        "idle_ends_at": to_text(end.idle_at) if end.idle_at else None,
+        "session_ends_at": to_text(end.session_at) if end.session_at else None,
     }
 
 

@@ -262,6 +262,21 @@ class SaveHandler(Handler):
             self.back(page)
 
 
+class ExtendHandler(Handler):
+    """POST n/USER/SERVER/extend: keeps working; moves the deadline that comes first."""
+
+    async def post(self, owner: str, part: str) -> None:
+        view = await notebook_of(self.context, self.person, owner, part)
+        if view is None or view.session is None:
+            raise NotFound("There is no such notebook")
+        await actions.extend(self.context, self.person, view.session)
+        page = await _page_of(self.context, self.person, view)
+        if self.wants_json:
+            self.write_json({"page": page}, 202)
+        else:
+            self.back(page)
+
+
 class UserRootHandler(Handler):
     """GET n/USER: leads to the list."""
 

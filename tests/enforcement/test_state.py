@@ -55,6 +55,13 @@ class Session:
     made_anew: list[str] | None = None
     warnings: list[str] | None = None
     verdict: str | None = None
+    verdict_at: datetime | None = None
+    verdict_sentence: str | None = None
+    quiet_since: datetime | None = None
+    extended_seconds: int = 0
+    extensions: int = 0
+    reached_at: datetime | None = None
+    delayed_at: datetime | None = None
     cause: str | None = None
     detail: str | None = None
 
