@@ -12,7 +12,10 @@ import pytest
 
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
 from jupyterhub_notebooks.contract import Commit, UrlRequest, UrlsRequest
+from jupyterhub_notebooks.ledger import hub
+from jupyterhub_notebooks.workspace import Store, claim_root, open_store
 from jupyterhub_notebooks.workspace.snapshots import SnapshotHead, compose_snapshot
+from jupyterhub_notebooks.workspace.store import keep_validated, validating
 from tests.agents_service import MadeSession, RunningAgents, open_url, start_agents_service
 
 _numbers = itertools.count()
@@ -121,3 +124,13 @@ def commit_of(body: bytes, number: int, lease: int = 1, kind: str = "save") -> C
 
 def commit(service: RunningAgents, session: MadeSession, number: int, lease: int = 1) -> tuple[int, Any]:
     return service.call(session, "POST", "commit", commit_of(snapshot(session, number, lease), number, lease))
+
+
+def looked_at_before(service: RunningAgents) -> Store:
+    """The store of a service that is not started yet, as an earlier start leaves it that found all well."""
+    settings, now = service.settings, SYSTEM_CLOCK.now()
+    store = open_store(settings.store, settings.store_options, serialized=True)
+    claim_root(store, hub.hub_id(service.ledger, now), now)
+    reached = validating.reached(settings.store, settings.store_options)
+    keep_validated(store, {"at": "before", "reached": reached, "checks": {}})
+    return store

@@ -16,7 +16,7 @@ from jupyterhub_notebooks.services.agents.signing import LIFETIME_SECONDS, S3Sig
 from tests.agents_service import open_url, start_agents_service
 from tests.s3 import running
 
-from .conftest import commit, fresh, get, hello, name_of, put, sign, to_get, to_put
+from .conftest import commit, fresh, get, hello, looked_at_before, name_of, put, sign, to_get, to_put
 
 NOW = datetime(2026, 10, 14, 14, 30, 5, tzinfo=UTC)
 KEY = "workspaces/01m7z3t6v5jpxy9p9c37bhk0b8/blocks/ab/" + "ab" * 32
@@ -97,6 +97,18 @@ def test_temporary_keys_and_the_bucket_in_the_host_name_are_signed_as_botocore_d
     assert urlsplit(ours).netloc == "notebooks.s3.example.org"
 
 
+def test_a_put_is_signed_by_the_identity_that_may_only_write_and_a_get_by_the_other():
+    both = signer(put_key="ONLYPUTS", put_secret="its secret", put_token="its token")
+    digest = hashlib.sha256(b"body").hexdigest()
+    put_query = parse_qs(urlsplit(both.put(KEY, 4, digest).url).query)
+    get_query = parse_qs(urlsplit(both.get(KEY).url).query)
+    assert put_query["X-Amz-Credential"][0].startswith("ONLYPUTS/")
+    assert put_query["X-Amz-Security-Token"] == ["its token"]
+    assert get_query["X-Amz-Credential"][0].startswith("AKIAEXAMPLE/")
+    assert "X-Amz-Security-Token" not in get_query
+    assert both.get(KEY) == signer().get(KEY)
+
+
 def test_an_endpoint_that_is_none_is_told():
     with pytest.raises(ConfigError, match="not the address of an S3 server"):
         signer(endpoint="localhost:9000")
@@ -111,8 +123,10 @@ def s3(tmp_path_factory):
 @pytest.fixture(scope="module")
 def on_s3(s3, tmp_path_factory):
     service = start_agents_service(
-        tmp_path_factory.mktemp("agents"), store=s3.url, store_options=dict(s3.options)
+        tmp_path_factory.mktemp("agents"), started=False, store=s3.url, store_options=dict(s3.options)
     )
+    looked_at_before(service)
+    service.start()
     yield service
     service.close()
 
