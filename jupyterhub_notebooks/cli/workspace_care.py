@@ -145,9 +145,8 @@ def prune_command(
 def _print_prune(report: PruneReport) -> None:
     for hint in report.hints:
         print(f"Hint: {hint}.")
-    would = "Would remove" if report.dry_run else "Removed"
-    gone = count(len(report.removed_snapshots), "snapshot")
-    print(f"{would} {gone}; {count(len(report.kept_snapshots), 'snapshot')} stay.")
+    gone, kept = count(len(report.removed_snapshots), "snapshot"), len(report.kept_snapshots)
+    print(f"Would remove {gone} and keep {kept:,}." if report.dry_run else f"Removed {gone}, kept {kept:,}.")
     would = "Would delete" if report.dry_run else "Deleted"
     print(f"{would} {count(report.deleted_blocks, 'block')} with {show_size(report.deleted_bytes)}.")
     if report.waiting_blocks:

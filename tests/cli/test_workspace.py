@@ -2,6 +2,9 @@
 
 import json
 import os
+import subprocess
+import sys
+import zipfile
 
 import pytest
 
@@ -209,3 +212,112 @@ def test_a_workspace_of_a_hub_is_read_and_not_written(said, files, tmp_path, sto
     assert status == 5
     assert err.startswith("This workspace is written by a Hub.")
     assert said("list", "--store", store)[0] == 0
+
+
+@pytest.fixture
+def two(said, files, store):
+    """Two snapshots: hello.txt changed, more and sub/new came, old went."""
+    (files / "old").write_text("old")
+    said("save", files, "--store", store)
+    (files / "old").unlink()
+    (files / "hello.txt").write_text("hello again")
+    (files / "sub").mkdir()
+    (files / "sub" / "new").write_text("new")
+    said("save", files, "--store", store)
+
+
+def test_what_differs_is_listed_with_a_sum(said, two, store):
+    status, out, err = said("diff", 1, 2, "--store", store)
+    assert status == 0
+    assert [line.split()[0] + line.split()[-1] for line in out.splitlines()] == [
+        "Mhello.txt",
+        "-old",
+        "+sub/",
+        "+sub/new",
+    ]
+    assert err == "2 added, 1 removed, 1 changed (+6 B).\n"
+    lines = [json.loads(line) for line in said("diff", 1, 2, "--store", store, "--json")[1].splitlines()]
+    assert [line["what"] for line in lines] == ["changed", "removed", "added", "added"]
+    assert said("diff", 2, 2, "--store", store) == (0, "", "Nothing differs.\n")
+    assert said("diff", 1, 7, "--store", store)[0] == 4
+
+
+def test_one_file_is_written_to_standard_output(two, store, tmp_path):
+    command = [sys.executable, "-m", "jupyterhub_notebooks.cli", "workspace", "cat", "1", "hello.txt"]
+    done = subprocess.run([*command, "--store", store], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"hello", b"")
+    done = subprocess.run([*command[:-1], "none", "--store", store], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (4, b"")
+    assert done.stderr.startswith(b"Snapshot 1 has no none.")
+
+
+def test_single_files_come_back_into_a_directory_in_use(said, two, files, store):
+    arguments = ("restore", files, "--store", store, "--snapshot", 1, "--path", "old", "--path", "hello.txt")
+    status, _, err = said(*arguments)
+    assert status == 5
+    assert err.startswith(f"{files} has hello.txt already. They would be replaced. Add --replace.")
+    status, out, _ = said(*arguments, "--replace")
+    assert (status, out) == (0, f"Brought 2 files of snapshot 1, 8 B, to {files}, 1 file replaced.\n")
+    assert (files / "hello.txt").read_text() == "hello"
+    assert (files / "sub" / "new").exists()
+    assert said("save", files, "--store", store)[1].startswith("Saved snapshot 3: ")
+
+
+def test_copies_go_to_another_directory(said, two, store, tmp_path):
+    to = tmp_path / "to"
+    assert said("restore", "--to", to, "--store", store, "--snapshot", 1)[0] == 0
+    assert sorted(path.name for path in to.iterdir()) == ["hello.txt", "old"]
+    status, _, err = said("restore", "--to", to, "--store", store)
+    assert (status, err.split(".")[0]) == (5, f"{to} is not empty")
+    assert said("restore", "--to", to, "--store", store, "--path", "sub/new")[0] == 0
+    assert (to / "sub" / "new").read_text() == "new"
+    assert said("restore", "--store", store)[0] == 2
+    assert said("restore", to, "--to", to, "--store", store)[0] == 2
+    assert said("restore", "--to", to, "--store", store, "--path", "../x")[0] == 2
+
+
+def test_a_snapshot_is_exported_as_a_zip_or_a_folder(said, two, store, tmp_path):
+    status, out, _ = said("export", 2, tmp_path / "x.zip", "--store", store)
+    assert (status, out) == (0, f"Exported 2 files of snapshot 2, 14 B, to {tmp_path}/x.zip.\n")
+    with zipfile.ZipFile(tmp_path / "x.zip") as archive:
+        assert archive.read("sub/new") == b"new"
+    assert said("export", 2, tmp_path / "x.zip", "--store", store)[0] == 2
+    assert said("export", 2, tmp_path / "folder", "--store", store, "--path", "sub")[0] == 0
+    assert (tmp_path / "folder" / "sub" / "new").read_text() == "new"
+
+
+def test_a_named_snapshot_is_shown_with_its_name_and_kept(said, two, store):
+    assert said("name", 1, "before", "--store", store)[:2] == (0, "Snapshot 1 is kept as 'before'.\n")
+    assert " before" in said("list", "--store", store)[1].splitlines()[-1]
+    none = ("--keep-hours", 0, "--keep-days", 0, "--keep-weeks", 0)
+    status, out, _ = said("prune", "--store", store, *none)
+    assert (status, out.splitlines()[0]) == (0, "Removed 0 snapshots, kept 2.")
+    assert said("name", 1, "--store", store)[0] == 2
+    assert said("name", 1, "--remove", "--store", store)[1] == "Snapshot 1 has no name any more.\n"
+    said_first = said("prune", "--store", store, *none, "--dry-run")[1].splitlines()
+    assert said_first[0] == "Would remove 1 snapshot and keep 1."
+    out = said("prune", "--store", store, *none)[1]
+    assert out.splitlines()[0] == "Removed 1 snapshot, kept 1."
+    assert "are needed by no snapshot and go when their grace is over." in out
+    assert json.loads(said("prune", "--store", store, "--json")[1])["kept_snapshots"] == [2]
+    assert said("check", "--store", store, "--read-data")[0] == 0
+
+
+def test_a_prune_with_a_rule_that_cannot_be_is_refused(said, two, store):
+    status, _, err = said("prune", "--store", store, "--grace", "1h")
+    assert (status, err.split(".")[0]) == (2, "grace: Condemned blocks stay at least 24 hours")
+    assert said("prune", "--store", store, "--keep-days", -1)[0] == 2
+
+
+def test_repair_saves_the_rest_and_names_what_is_lost(said, files, store, tmp_path):
+    (files / "big").write_bytes(os.urandom(2**20 + 1))
+    said("save", files, "--store", store)
+    assert said("repair", "--store", store)[1] == "Snapshot 1 is whole: 2 files, 1 MB.\n"
+    victim = max((tmp_path / "store" / "blocks").glob("*/*"), key=lambda path: path.stat().st_size)
+    victim.write_bytes(victim.read_bytes()[:-1])
+    status, out, _ = said("repair", "--store", store)
+    assert status == 7
+    assert out.startswith("Lost: big, 1 MB (")
+    assert "Saved what is left of snapshot 1 as snapshot 2: 1 file, 5 B; 1 loss." in out
+    assert said("save", files, "--store", store, "--onto-head")[1].startswith("Saved snapshot 3: ")
+    assert said("check", "--store", store, "--read-data")[0] == 0
