@@ -62,6 +62,10 @@ notebooks(
     # The first start checks thirteen things that saving relies on and names what the store lacks;
     # `jupyterhub-notebooks store validate` does it again.
     store=f"file://{state / 'store'}",
+    # Encrypt workspaces before anything leaves the machine. Make the key with `jupyterhub-notebooks key make FILE` and
+    # keep a copy elsewhere: without it no encrypted workspace is read again. Notebooks that were saved before stay as
+    # they are until `jupyterhub-notebooks key encrypt [USER/]NOTEBOOK`.
+    # encryption_key="file:/path/of/the/key",
     # What may be started. An edited file is taken up without a restart.
     profiles=os.environ["NOTEBOOKS_PROFILES"],
     # Addresses and secrets that `up` made.

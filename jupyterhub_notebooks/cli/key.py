@@ -13,6 +13,7 @@ import click
 from ..errors import NotFound
 from ..units import count
 from . import key_files
+from .key_encrypt import encrypt_command
 from .where import ledger_options, opened
 
 
@@ -111,3 +112,6 @@ def export(url: str | None, state: Path | None, workspace: str, wrapping: Path, 
         )
     key_files.write(to, unwrap(row.wrapped, key_files.read(wrapping), workspace))
     click.echo(f"{to} has the key of this workspace.")
+
+
+key.add_command(encrypt_command)

@@ -22,6 +22,7 @@ from .keys import Keys, keys_of
 from .pool import Pool
 from .ports import Blocks, OnProgress, Snapshots
 from .snapshots import SnapshotHead, compose_snapshot, head_of
+from .volume import MARKER, marker_body
 
 _Part = tuple[bytes, int, int]
 
@@ -115,7 +116,7 @@ class _Encrypt:
         entries = list(pages.read(head.root, fetch))
         before = self.written_bytes
         self._copy(entries)
-        listing = pages.build([self._entry(entry) for entry in entries], self._new)
+        listing = pages.build([self._entry(entry, head.workspace) for entry in entries], self._new)
         with Pool(self._cancelled, name="encrypt-pages") as pool:
             for page in listing.pages:
                 pool.submit(2 * page.ref.length, self._put, page.ref.name, page.plain, done=lambda _: None)
@@ -175,9 +176,14 @@ class _Encrypt:
         if self._progress is not None:
             self._progress(self._done)
 
-    def _entry(self, entry: Entry) -> Entry:
+    def _entry(self, entry: Entry, workspace_id: str) -> Entry:
         if entry.kind != FILE:
             return entry
+        if entry.path == MARKER.encode() and entry.content == self._old.hash_of(marker_body(workspace_id)):
+            body = marker_body(self._workspace)  # it names the workspace, and that is another one now
+            named = self._new.hash_of(body)
+            self._put(named, body)
+            return entry._replace(content=named, pieces=(Piece(named, len(body), 0, len(body)),))
         pieces = tuple(
             Piece(self._names[piece.block], piece.block_length, piece.offset, piece.length)
             if piece.block

@@ -128,8 +128,7 @@ class Volume:
         path = self.files / MARKER
         if path.is_dir() and not path.is_symlink():
             return False
-        body = json.dumps({"format": _FORMAT, "workspace": workspace_id}).encode() + b"\n"
-        _replace(path, body)
+        _replace(path, marker_body(workspace_id))
         return True
 
     def begin_restore(self, number: int) -> None:
@@ -180,6 +179,11 @@ class Volume:
             return True
         except NotADirectoryError:
             raise BadInput(f"{self.files} is no directory", next=["Name a directory"]) from None
+
+
+def marker_body(workspace_id: str) -> bytes:
+    """What files/.workspace.initialized holds."""
+    return json.dumps({"format": _FORMAT, "workspace": workspace_id}).encode() + b"\n"
 
 
 def _number(value: Any) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from jupyterhub_notebooks.cli.main import cli, run
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
-from jupyterhub_notebooks.ledger import sessions, workspace_keys
-from jupyterhub_notebooks.workspace import WorkspaceStore, check, open_store, workspace_prefix
+from jupyterhub_notebooks.ledger import notebooks, sessions, workspace_keys
+from jupyterhub_notebooks.settings import VARIABLE
+from jupyterhub_notebooks.workspace import WorkspaceStore, check, listing, open_store, workspace_prefix
 from jupyterhub_notebooks.workspace.keys import WrongKey, new_key, unwrap
 from tests.agents_service import RunningAgents, start_agents_service
 
@@ -87,6 +90,70 @@ def test_a_workspace_comes_back_and_its_store_shows_nothing(
     assert check(space, space, read_data=True).errors == ()
 
 
+def test_a_workspace_that_was_there_before_is_encrypted_by_a_command(
+    tmp_path: Path, ended: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = start_agents_service(tmp_path)
+    try:
+        notebook = Notebook(service, tmp_path / "one")
+        agent = notebook.start().phase("running")
+        (notebook.files / "quarterly-churn.ipynb").write_bytes(CONTENT)
+        assert agent.stop() == 0, agent.said()
+        again = notebook.start().phase("running")
+        (notebook.files / "later").write_bytes(CONTENT)
+        assert again.stop() == 0, again.said()
+        assert b"quarterly-churn" in zstd_of(tmp_path / "store", again.session.workspace)
+        wrapping = new_key()
+        (tmp_path / "wrapping-key").write_text(wrapping.hex())
+        service.stop()
+        service.settings = dataclasses.replace(
+            service.settings, encryption_key=f"file:{tmp_path / 'wrapping-key'}"
+        )
+        service.start()
+        monkeypatch.setenv(VARIABLE, service.settings.to_json())
+        third = notebook.start().phase("running")
+        assert run(cli, ["key", "encrypt", "mara/churn"]) == 5  # it runs
+        assert third.stop() == 0, third.said()
+        assert run(cli, ["key", "encrypt", "mara/churn"]) == 0
+        assert run(cli, ["key", "encrypt", "mara/churn"]) == 0
+        encrypted = notebooks.get(service.ledger, agent.session.notebook).workspace
+        assert encrypted != agent.session.workspace
+        assert [path.name for path in (tmp_path / "store/workspaces").iterdir() if any_file(path)] == [
+            encrypted
+        ]
+        with pytest.raises(WrongKey):
+            space_of(service, encrypted).unlock(None)
+        stored = everything_below(tmp_path / "store")
+        assert b"churn" not in stored
+        kept = notebook.start().phase("running")
+        assert (notebook.files / "later").read_bytes() == CONTENT
+        assert not kept.row().made_anew and not kept.row().warnings
+        assert kept.stop() == 0, kept.said()
+        assert [(one.number, one.kind) for one in kept.snapshots()] == [(2, "save"), (1, "save")]
+        notebook.lose()
+        back = notebook.start().phase("running")
+        assert (notebook.files / "quarterly-churn.ipynb").read_bytes() == CONTENT
+        assert not back.row().made_anew
+        (notebook.files / "new").write_bytes(CONTENT)
+        assert back.stop() == 0, back.said()
+        assert [one.number for one in back.snapshots()] == [3, 2, 1]
+        space = space_of(service, encrypted)
+        space.unlock(key_of(service, encrypted, wrapping))
+        assert check(space, space, read_data=True).errors == ()
+    finally:
+        service.close()
+
+
+def any_file(folder: Path) -> bool:
+    return any(path.is_file() for path in folder.rglob("*"))
+
+
+def zstd_of(store: Path, workspace: str) -> bytes:
+    """What somebody with the bucket reads of a workspace that is not encrypted."""
+    space = WorkspaceStore(open_store(store.as_uri()), workspace_prefix(workspace))
+    return b"\n".join(entry.path for entry in listing(space, space, max(space.numbers())))
+
+
 def test_a_session_gets_the_key_of_its_own_workspace_and_of_no_other(
     sealed: RunningAgents, wrapping: bytes
 ) -> None:
@@ -135,8 +202,6 @@ def test_another_wrapping_key_starts_nothing_says_so_and_leaves_all_as_it_is(
 def test_turned_off_again_an_encrypted_workspace_stays_encrypted(
     sealed: RunningAgents, wrapping: bytes
 ) -> None:
-    import dataclasses
-
     session = sealed.new_session("mara", "churn")
     assert sealed.call(session, "POST", "hello", {"agent_version": "0.1"})[0] == 200
     sealed.stop()
