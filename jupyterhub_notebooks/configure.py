@@ -79,6 +79,7 @@ def notebooks(
             **more,
         }
     )
+    _refuse_plain_secrets(settings)
     hub = c.JupyterHub
     culler = manage_culler and settings.enforcement != "off"
     _extend(hub, "services", _services(settings, pages_url, pages_environment or {}))
@@ -167,6 +168,19 @@ def _janitor(settings: Settings) -> dict[str, Any]:
         "environment": {VARIABLE: settings.to_json()},
         "display": False,
     }
+
+
+def _refuse_plain_secrets(settings: Settings) -> None:
+    """Settings are written into the Hub's database and into files: a secret stands there by its name only."""
+    for name in ("secret", "token", "put_secret", "put_token"):
+        value = settings.store_options.get(name, "")
+        if value and not value.startswith(("env:", "file:")):
+            raise ConfigError(
+                "A secret cannot stand in the configuration itself",
+                "The Hub keeps the settings of its services in its database.",
+                [f'Write "{name}": "env:NAME" or "{name}": "file:/path"'],
+                field=f"store_options.{name}",
+            )
 
 
 def _roles(settings: Settings, admin_groups: Sequence[str]) -> list[dict[str, Any]]:

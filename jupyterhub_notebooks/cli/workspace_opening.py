@@ -19,6 +19,7 @@ from ..errors import BadInput, Damaged, NotFound
 from ..settings import NEVER_SAVED
 from ..workspace import ROOT_KEY, SnapshotHead, Volume, WorkspaceStore, open_store, parse_snapshot
 from .key_files import given, key_option
+from .store_options import parsed
 
 CREATED_BY = f"jupyterhub-notebooks {__version__}"
 Command = Callable[..., Any]
@@ -42,7 +43,7 @@ def at_store(command: Command) -> Command:
             "store_options",
             multiple=True,
             metavar="NAME=VALUE",
-            help="For s3: endpoint_url, region, addressing (path or virtual), key, secret. A secret is best given as "
+            help="For s3: endpoint_url, region, addressing (path or virtual), key, secret. A secret is given as "
             "env:NAME or file:PATH, or by the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
         ),
         click.option(
@@ -68,13 +69,7 @@ EVERYTHING = click.option(
 
 
 def opened(url: str, options: tuple[str, ...], *, create: bool = True) -> WorkspaceStore:
-    values = {}
-    for option in options:
-        name, sign, value = option.partition("=")
-        if not sign:
-            raise BadInput(f"{option!r} is no option", next=["Write NAME=VALUE"], field="--store-option")
-        values[name] = value
-    space = WorkspaceStore(open_store(url, values, create=create))
+    space = WorkspaceStore(open_store(url, parsed(options), create=create))
     space.unlock(given())
     return space
 

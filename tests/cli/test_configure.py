@@ -95,6 +95,14 @@ def test_a_secret_of_the_environment_is_nowhere_in_what_the_hub_is_told_and_keep
     assert "very secret" not in repr(c)
 
 
+@pytest.mark.parametrize("name", ["secret", "token", "put_secret", "put_token"])
+def test_a_secret_that_stands_in_the_configuration_itself_is_refused_and_not_repeated(name):
+    with pytest.raises(ConfigError) as refused:
+        configured(store_options={name: "very secret"})
+    assert refused.value.field == f"store_options.{name}"
+    assert "env:NAME" in refused.value.sentence() and "very secret" not in refused.value.sentence()
+
+
 def test_only_a_group_uses_notebooks_where_that_is_asked():
     c = configured(users="group:science")
     assert "extra_user_scopes" not in c.JupyterHub
