@@ -26,16 +26,19 @@ def ago(seconds):
     return NOW - timedelta(seconds=seconds)
 
 
+ASKED_AT, READY_AT, HEARD_AT = ago(1000), ago(990), ago(5)
+
+
 @dataclass(frozen=True)
 class Session:
     kind: str = "work"
     phase: str = "running"
-    asked_at: datetime = ago(1000)
-    ready_at: datetime | None = ago(990)
+    asked_at: datetime = ASKED_AT
+    ready_at: datetime | None = READY_AT
     stop_asked_at: datetime | None = None
     ended_at: datetime | None = None
     closed_at: datetime | None = None
-    heard_at: datetime | None = ago(5)
+    heard_at: datetime | None = HEARD_AT
 
 
 @dataclass(frozen=True)
