@@ -47,7 +47,8 @@ class Settings:
 
     ledger: SQLAlchemy URL of our own database, or a secret reference to one.
     store: root of the object storage, ``file:///…`` or ``s3://bucket/prefix``.
-    store_options: for s3: ``endpoint_url``, ``region``, ``key``, ``secret`` (secret references), ``addressing``.
+    store_options: for s3: ``endpoint_url``, ``region``, ``key``, ``secret`` (secret references), ``addressing``,
+    ``ca_file``, ``put_key``, ``put_secret`` (an identity that may only write), ``conditional``.
     profiles: path of profiles.yaml.
     agents_url: services/agents as Hub and services reach it. notebook_service_url: as a notebook reaches it
     (empty: the same). agents_api_token: secret reference, services/agents' own token at the Hub.

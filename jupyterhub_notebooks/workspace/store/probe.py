@@ -147,9 +147,9 @@ class Probe:
     def send(self, signed: SignedUrl, body: bytes) -> Said:
         return self.raw("PUT", signed.url, signed.headers, body)
 
-    def together(self, act: Callable[[int], object], count: int) -> list[object]:
-        """act(0) … act(count - 1), up to WRITERS at once."""
-        with ThreadPoolExecutor(WRITERS, "check") as pool:
+    def together(self, act: Callable[[int], object], count: int, at_once: int = WRITERS) -> list[object]:
+        """act(0) … act(count - 1), up to so many at once."""
+        with ThreadPoolExecutor(at_once, "check") as pool:
             return list(pool.map(act, range(count)))
 
     def sweep(self) -> None:

@@ -93,7 +93,7 @@ def big_ones(probe: Probe) -> str:
             raise Failed("An object of 8 MiB is stored with another length", harmless=False)
         done.append(key)
 
-    probe.together(write, BIG)
+    probe.together(write, BIG, LEAST_BIG)
     if probe.store.get(probe.key("eleven/7")) != (7).to_bytes(16, "big") + body:
         raise Failed("An object of 8 MiB was read back with other bytes", harmless=False)
     probe.together(lambda place: probe.store.delete(done[place]), len(done))
