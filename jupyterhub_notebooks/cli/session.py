@@ -65,7 +65,7 @@ def list_(url: str | None, state: Path | None, only_open: bool, limit: int, as_j
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 def why(url: str | None, state: Path | None, which: str, as_json: bool) -> None:
     """What happened to a session: its times, who asked for its end, what was saved."""
-    from ..ledger import intents, sessions, snapshots, users
+    from ..ledger import evidence, intents, sessions, snapshots, users
 
     with opened(url, state) as base:
         row = sessions.resolve(base, which)
@@ -86,7 +86,17 @@ def why(url: str | None, state: Path | None, which: str, as_json: bool) -> None:
     ):
         click.echo(f"  {title:<13} {to_text(at)[:19].replace('T', ' ') if at else '-'}")
     if stop is not None:
-        click.echo(f"  stopped by    {actor or 'the Hub'} ({stop.cause})")
+        told = evidence.lines(stop.evidence)
+        click.echo(f"  stopped by    {actor or ('the idle culler' if told else 'the Hub')} ({stop.cause})")
+        for what, text in told:
+            click.echo(f"    {what:<13} {text}")
+    elif row.verdict and not row.closed_at:
+        click.echo(f"  verdict       {row.verdict}. {row.verdict_sentence or ''}")
+    for title, at in (("idle", row.observed_idle_at), ("session_limit", row.observed_limit_at)):
+        if at is not None:
+            click.echo(
+                f"  observed      {to_text(at)[:19].replace('T', ' ')} would have been stopped ({title})"
+            )
     click.echo(f"  cause         {row.cause or 'it has not ended'}{': ' + row.detail if row.detail else ''}")
     for one in saves:
         click.echo(f"  saved         snapshot {one.number}, {one.files} files, {one.size_bytes} bytes")

@@ -8,7 +8,18 @@ from typing import Any
 from jupyterhub_notebooks.enforcement.causes import cause_of
 from jupyterhub_notebooks.enforcement.state import RUNNING, STARTING
 from jupyterhub_notebooks.errors import NotebooksError, NotFound
-from jupyterhub_notebooks.ledger import NotebookView, notebooks, sessions, snapshots, users
+from jupyterhub_notebooks.ledger import (
+    Ledger,
+    NotebookView,
+    Session,
+    clocks,
+    evidence,
+    intents,
+    notebooks,
+    sessions,
+    snapshots,
+    users,
+)
 from jupyterhub_notebooks.names import server_name
 from jupyterhub_notebooks.profiles.cards import Card, cards
 from jupyterhub_notebooks.profiles.form import options_of
@@ -215,8 +226,15 @@ async def _behind(context: Context, view: NotebookView) -> dict[str, Any]:
         "ended": {one.id: cause_of(one.cause or "").title for one in past},
         "saves": saves[:SNAPSHOTS_SHOWN],
         "sizes": {one.number: show_size(one.size_bytes) for one in saves[:SNAPSHOTS_SHOWN]},
+        "evidence": await context.ledger.run(_evidence, [one for one in past if one.cause in clocks.CAUSES]),
         "more_saves": max(0, len(saves) - SNAPSHOTS_SHOWN),
     }
+
+
+def _evidence(ledger: Ledger, ended: list[Session]) -> dict[str, list[tuple[str, str]]]:
+    """By session, on what the enforcer stopped it."""
+    stops = {one.id: intents.last_stop(ledger, one.id) for one in ended}
+    return {id: evidence.lines(stop.evidence) for id, stop in stops.items() if stop is not None}
 
 
 class StartHandler(Handler):

@@ -131,10 +131,17 @@ async def test_a_stopped_one_says_how_long_it_was_idle_and_on_what_evidence(laun
     now = SYSTEM_CLOCK.now()
     from jupyterhub_notebooks.ledger import clocks
 
-    evidence = {"verdict": "quiet", "signals": [{"name": "kernel", "state": "idle"}]}
+    evidence = {
+        "sentence": "Nothing ran <b>.",
+        "verdict": "quiet",
+        "signals": [{"name": "kernel", "state": "idle"}],
+    }
     assert clocks.ask_stop(site.ledger, sessions.get(site.ledger, id), "idle", evidence, now)
     sessions.close(site.ledger, id, now, "idle")
     page = (await site.page(token, "")).body.decode()
     assert "Idle for 30\u00a0min, stopped at" in page
     assert told(await site.api(token, f"sessions/{id}"))["stop"]["evidence"] == evidence
+    page = (await site.page(token, "n/mara/churn")).body.decode()
+    assert "On what evidence" in page and "Kernel: idle" in page
+    assert "Verdict: quiet. Nothing ran &lt;b&gt;." in page
     assert (await site.api(token, f"sessions/{id}/extend", "POST")).code == 409

@@ -1,0 +1,58 @@
+"""``session why``: on what evidence the enforcer stopped a session, or would have."""
+
+from datetime import UTC, datetime
+
+from click.testing import CliRunner
+
+from jupyterhub_notebooks.cli.session import session
+from jupyterhub_notebooks.ledger import Ledger, clocks, intents, notebooks, sessions, upgrade, users
+from jupyterhub_notebooks.names import new_id
+
+NOW = datetime(2026, 10, 14, 14, 30, tzinfo=UTC)
+EVIDENCE = {
+    "verdict": "quiet",
+    "sentence": "Nothing has run or been typed for 31 min.",
+    "quiet_since": "2026-10-14T13:59:00Z",
+    "limit_seconds": 1800.0,
+    "signals": [{"name": "kernel", "state": "idle", "detail": "a.ipynb"}],
+}
+
+
+def made(tmp_path):
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
+    upgrade(ledger)
+    owner = users.seen(ledger, "mara", "2026-01-01T00:00:00Z", NOW)
+    notebook = notebooks.ensure(ledger, owner.id, "", NOW)
+    id = new_id(NOW, lambda length: b"1" * length)
+    sessions.begin(ledger, id, notebook.id, {"profile": "p"}, "1" * 64, NOW)
+    return ledger, id
+
+
+def why(ledger):
+    result = CliRunner().invoke(session, ["why", "mara/-", "--ledger", str(ledger.url)])
+    assert result.exit_code == 0, result.output
+    return result.output.replace("\u00a0", " ")
+
+
+def test_the_evidence_of_an_idle_stop_is_told(tmp_path):
+    ledger, id = made(tmp_path)
+    clocks.ask_stop(ledger, sessions.get(ledger, id), "idle", EVIDENCE, NOW)
+    sessions.close(ledger, id, NOW, "idle")
+    intents.done_all(ledger, id, NOW)
+    said = why(ledger)
+    assert "stopped by    the idle culler (idle)" in said
+    assert "verdict       quiet. Nothing has run or been typed for 31 min." in said
+    assert "limit         30 min" in said
+    assert "quiet since   2026-10-14 13:59:00 UTC" in said
+    assert "kernel        idle: a.ipynb" in said
+    ledger.close()
+
+
+def test_one_that_runs_says_its_verdict_and_what_would_have_been_stopped(tmp_path):
+    ledger, id = made(tmp_path)
+    values = {"verdict": "working", "verdict_sentence": "A cell runs.", "observed_idle_at": NOW}
+    sessions.report(ledger, [sessions.Report(id, values)])
+    said = why(ledger)
+    assert "verdict       working. A cell runs." in said
+    assert "would have been stopped (idle)" in said
+    ledger.close()
