@@ -22,7 +22,7 @@ from .. import settling
 from ..keys import keys_of
 from ..settling import facts_of
 from . import reading
-from .storage import snapshot_key
+from .storage import snapshot_key, spare
 
 if TYPE_CHECKING:
     from .app import Agents
@@ -47,6 +47,8 @@ async def commit(agents: Agents, session: Session, body: Commit) -> Committed:
             agents.clock.now(),
         )
         if row.state != "committed":
+            if missing := await _gone(agents, session, body):
+                return Committed(0, missing=missing)
             key = snapshot_key(session.workspace, body.number)
             if not await asyncio.to_thread(agents.objects.put_new, key, raw):
                 await settle(agents, session)
@@ -61,6 +63,17 @@ async def commit(agents: Agents, session: Session, body: Commit) -> Committed:
             log.info("snapshot %s committed", body.number, extra={"session": session.id})
     agents.allowance.committed(session.workspace)
     return Committed(body.number, to_text(row.at))
+
+
+async def _gone(agents: Agents, session: Session, body: Commit) -> tuple[str, ...]:
+    """Takes the blocks that the save found there off the lists of what is to be removed; those that are gone, with
+    the number free again."""
+    missing = await asyncio.to_thread(spare, agents.objects, session.workspace, reading.blocks(body.present))
+    if missing:
+        await agents.ledger.run(
+            snapshots.settle, session.workspace, body.number, False, agents.clock.now(), by_writer=False
+        )
+    return missing
 
 
 def decoded(body: Commit, workspace: str, keys: Keys = OPEN) -> tuple[bytes, SnapshotHead]:

@@ -15,6 +15,7 @@ MOST_COUNT = 2**31 - 1
 TEXTS = 50
 TEXT_LENGTH = 1000
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_BLOCK = re.compile(r"[0-9a-f]{64}")
 OLDEST = max(1, PROTOCOL - 1)
 
 
@@ -51,6 +52,14 @@ def number(value: int | None, field: str) -> int:
     if value is None or not 0 <= value <= MOST_COUNT:
         raise Unchecked("This must be a whole number from 0 on", field=field)
     return value
+
+
+def blocks(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of blocks. Raises Unchecked."""
+    known = tuple(names)
+    if any(_BLOCK.fullmatch(name) is None for name in known):
+        raise Unchecked("These must be names of blocks, 64 hexadecimal digits each", field="present")
+    return known
 
 
 def label(value: str, field: str) -> str:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK, Clock
@@ -20,8 +21,17 @@ from jupyterhub_notebooks.workspace.layout import (
     StoreFacts,
     block_key,
     snapshot_key,
+    workspace_prefix,
 )
-from jupyterhub_notebooks.workspace.store import Store, claim_root, keep_validated, open_store, validating
+from jupyterhub_notebooks.workspace.ports import MissingBlocks
+from jupyterhub_notebooks.workspace.store import (
+    Store,
+    WorkspaceStore,
+    claim_root,
+    keep_validated,
+    open_store,
+    validating,
+)
 from jupyterhub_notebooks.workspace.store.opening import s3_place
 
 from .signing import DirectorySigner, Signer
@@ -34,6 +44,7 @@ __all__ = [
     "root_of",
     "signer_of",
     "snapshot_key",
+    "spare",
 ]
 
 
@@ -55,8 +66,13 @@ class Objects(Protocol):
 class Mounted:
     """A directory store whose folder must be there."""
 
-    def __init__(self, objects: Objects, root: Path) -> None:
+    def __init__(self, objects: Store, root: Path) -> None:
         self._objects, self._root = objects, root
+
+    def whole(self) -> Store:
+        """All that the store can do, looked at now."""
+        check_mounted(self._root)
+        return self._objects
 
     def get(self, key: str) -> bytes:
         try:
@@ -88,6 +104,18 @@ def open_objects(settings: Settings, hub_id: str, now: datetime, clock: Clock = 
     look_at(store, facts, settings, clock)
     root = root_of(settings)
     return store if root is None else Mounted(store, root)
+
+
+def spare(objects: Objects, workspace: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Takes blocks off the workspace's lists of what is to be removed; answers those that are gone already."""
+    if not names:
+        return ()
+    store = objects.whole() if isinstance(objects, Mounted) else cast(Store, objects)
+    try:
+        WorkspaceStore(store, workspace_prefix(workspace)).spare(names)
+    except MissingBlocks as error:
+        return error.names
+    return ()
 
 
 def look_at(store: Store, facts: StoreFacts, settings: Settings, clock: Clock) -> None:

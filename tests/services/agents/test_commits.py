@@ -1,6 +1,7 @@
 """One commit, one writer: the object is the commit, the row its index, whatever dies in between."""
 
 import base64
+import dataclasses
 import threading
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,10 +12,11 @@ from jupyterhub_notebooks.clock import SYSTEM_CLOCK
 from jupyterhub_notebooks.contract import Commit, UrlRequest
 from jupyterhub_notebooks.ledger import leases, notebooks, sessions, snapshots
 from jupyterhub_notebooks.services.agents.committing import facts_of
+from jupyterhub_notebooks.workspace import WorkspaceStore, open_store
 from jupyterhub_notebooks.workspace.snapshots import parse_snapshot
 from tests.agents_service import open_url
 
-from .conftest import commit, commit_of, fresh, hello, sign, snapshot
+from .conftest import commit, commit_of, fresh, hello, name_of, put, sign, snapshot
 
 
 def place(service, session, number):
@@ -213,3 +215,23 @@ def test_a_service_killed_after_a_commit_answers_it_again_the_same_way(own_servi
     own_service.kill()
     own_service.start()
     assert own_service.call(session, "POST", "commit", same) == first
+
+
+def test_blocks_that_a_save_found_there_are_taken_off_the_list_of_what_is_to_be_removed(service, session):
+    hello(service, session)
+    body = b"block " * 100
+    assert put(service, session, body) == 200
+    there, gone = name_of(body), "f" * 64
+    space = WorkspaceStore(open_store(service.settings.store), f"workspaces/{session.workspace}")
+    space.condemn(1, [there, gone], SYSTEM_CLOCK.now())
+    made = snapshot(session, 1)
+    both = dataclasses.replace(commit_of(made, 1), present=(there, gone))
+    status, answer = service.call(session, "POST", "commit", both)
+    assert (status, answer["number"], answer["missing"]) == (200, 0, [gone])
+    assert rows(service, session) == []
+    assert not place(service, session, 1).exists()
+    status, answer = service.call(session, "POST", "commit", dataclasses.replace(both, present=(there,)))
+    assert (status, answer["number"], answer["missing"]) == (200, 1, [])
+    assert there.encode() not in space.condemned_object(1)
+    odd = dataclasses.replace(both, number=2, present=("../x",))
+    assert service.call(session, "POST", "commit", odd)[0] == 400
