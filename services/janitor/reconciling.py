@@ -101,9 +101,7 @@ class Reconciler:
         for row in await self._ledger.run(snapshots.reserved, now - SETTLE_AFTER):
             told = {"session": row.session}
             try:
-                await settling.settled(
-                    self._ledger, self._storage, row, now, self._settings.encryption_key
-                )
+                await settling.settled(self._ledger, self._storage, row, now, self._settings.encryption_key)
                 log.info("snapshot %s of a commit that was cut off is settled", row.number, extra=told)
             except NotebooksError as error:
                 log.warning("snapshot %s is not settled: %s", row.number, error.sentence(), extra=told)
