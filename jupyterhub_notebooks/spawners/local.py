@@ -40,6 +40,8 @@ LONGEST_RUN_DIR = 60
 LEFT_OVER_SECONDS = 3.0
 KILLED_SECONDS = 5.0
 ROUNDS = 3
+#: What a login gives; `up` itself keeps its files from everybody, and the volume's folder is 0700.
+NOTEBOOK_UMASK = 0o022
 LOG_LINES, LOG_BYTES = 30, 16_000
 #: What answers in place of the server while a run only saves.
 SAVING_PAGE = [sys.executable, "-P", "-s", "-m", "jupyterhub_notebooks.agent.saving_page"]
@@ -233,6 +235,7 @@ class LocalNotebookSpawner(NotebookSpawner):
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
+                    umask=NOTEBOOK_UMASK,
                 )
         except OSError as error:
             raise told(error, volume) from error

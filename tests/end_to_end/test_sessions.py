@@ -25,6 +25,7 @@ async def test_the_hub_s_rest_api_starts_saves_and_brings_back(product):
     person = product.add_user("scripted")
     person.start()
     assert await person.run("open('made.txt','w').write('x'*1000); print('written')") == "written\n"
+    assert (files_of(product) / "made.txt").stat().st_mode & 0o777 == 0o644
     person.stop()
     session = product.sessions()[0]
     assert (session["cause"], bool(session["closed_at"])) == ("stopped", True)
