@@ -15,6 +15,7 @@ import zstandard
 from ..errors import Damaged
 from .blocks import hash_of
 from .entries import Entry
+from .keys import Keys
 from .pages import Listing, PageRef, entries_of
 from .volume import Volume
 
@@ -29,7 +30,7 @@ UNSETTLED: Stamp = (0, 0)
 
 
 class LastSeen(NamedTuple):
-    """number: the snapshot whose listing entries is. tick_ns: the file system's time when it was looked at.
+    """workspace: ``owner_of`` it. number: the snapshot whose listing entries is. tick_ns: the file system's time when it was looked at.
     leaves: the plaintexts of the pages of exactly these entries."""
 
     workspace: str
@@ -38,6 +39,11 @@ class LastSeen(NamedTuple):
     entries: Sequence[Entry]
     stamps: Mapping[bytes, Stamp]
     leaves: Sequence[bytes]
+
+
+def owner_of(workspace_id: str, keys: Keys) -> str:
+    """A workspace as it is stored: with another key, the same contents lie in other blocks."""
+    return workspace_id if keys.id is None else f"{workspace_id}/{keys.id}"
 
 
 def leaves_of(listing: Listing) -> list[bytes]:

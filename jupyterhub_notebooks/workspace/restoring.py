@@ -158,7 +158,8 @@ def _remember(
         if item is not None and (item.size, item.mtime_ns) == (entry.size, entry.mtime_ns):
             stamps[entry.path] = (item.inode, item.ctime_ns)
     leaves = lastseen.leaves_of(pages.build(entries, keys))
-    lastseen.write(volume, LastSeen(head.workspace, head.number, tick_ns, entries, stamps, leaves))
+    owner = lastseen.owner_of(head.workspace, keys)
+    lastseen.write(volume, LastSeen(owner, head.number, tick_ns, entries, stamps, leaves))
     volume.remember(base=head.number)
 
 

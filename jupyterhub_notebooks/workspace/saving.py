@@ -180,6 +180,7 @@ class _Save:
         self.cancelled, self.progress, self.always_read = cancelled, progress, always_read
         self.distrust = distrust
         self.keys = keys_of(blocks)
+        self.owner = lastseen.owner_of(workspace_id, self.keys)
         self.files = os.fsencode(volume.files)
         self.entries: dict[bytes, Entry] = {}
         self.stamps: dict[bytes, Stamp] = {}
@@ -219,7 +220,7 @@ class _Save:
             leaves = lastseen.leaves_of(listing)
             self._commit(storing, listing, number, parent, kind, now, created_by, (size, files, len(after)))
         at = number or (self.volume.base or 0)
-        lastseen.write(self.volume, LastSeen(self.workspace_id, at, tick_ns, after, self.stamps, leaves))
+        lastseen.write(self.volume, LastSeen(self.owner, at, tick_ns, after, self.stamps, leaves))
         if number:
             self.volume.remember(base=number)
         changed = sum(item.path not in todo.recheck for item in todo.read)
@@ -236,7 +237,7 @@ class _Save:
             return None, None
         try:
             head = head_of(self.snapshots, number, self.workspace_id)
-            last = lastseen.load(self.volume, self.workspace_id)
+            last = lastseen.load(self.volume, self.owner)
             if last is not None and last.number == number:
                 return last, last.entries
             return None, list(read(head.root, fetcher(self.blocks, self.cancelled)))

@@ -11,7 +11,7 @@ from jupyterhub_notebooks.workspace.encrypting import encrypt
 from jupyterhub_notebooks.workspace.keys import new_key
 from jupyterhub_notebooks.workspace.snapshots import head_of
 
-from .conftest import NOW, Space, tree
+from .conftest import NOW, WORKSPACE, Space, tree
 
 TEXT = b"The merger is announced on Tuesday. "
 
@@ -76,6 +76,17 @@ def test_a_volume_goes_on_where_its_workspace_was_encrypted(history, tmp_path, v
     (volume.files / "more").write_bytes(b"more")
     report = new.save(volume, workspace_id=id)
     assert (report.number, report.new_blocks) == (4, 2)
+
+
+def test_what_a_volume_saw_under_another_key_is_not_relied_on(history, tmp_path, volume):
+    new = place(tmp_path, new_key(), history.store.facts().id)
+    encrypt(history.store, history.store, new.store, workspace_id=WORKSPACE)
+    new.store.take_lease("a test", NOW)
+    (volume.files / "more").write_bytes(b"more")
+    new.save(volume)
+    back = new.volume("back")
+    new.restore(back)
+    assert tree(back.files) == tree(volume.files)
 
 
 def test_cut_off_and_begun_again_it_goes_on(history, tmp_path):
