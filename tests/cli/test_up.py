@@ -48,6 +48,7 @@ def one_each(product):
         "configurable-http-proxy",
         "jupyterhub_notebooks.services.agents",
         "jupyterhub_notebooks.services.notebooks",
+        "jupyterhub_notebooks.services.janitor",
         "-m jupyterhub -f",
     )
     return all(count_of(product, words) == 1 for words in wanted)

@@ -79,7 +79,7 @@ def test_it_saves_shows_that_it_does_and_changes_nothing_else(hub):
 
 @pytest.mark.slow
 def test_files_that_prove_to_be_saved_are_no_longer_said_to_be_unsaved(hub):
-    session, files = killed_with_files(hub, "olga")
+    killed_with_files(hub, "olga")
     hub.start("olga")
     hub.end("olga")
     session = last_session(hub, "olga")
