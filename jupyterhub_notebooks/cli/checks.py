@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ..errors import ConfigError, NoSpace
-from ..settings import Settings
+from ..settings import Settings, secret
 from ..units import count, show_size
 from . import embedded, ports, tools
 from .embedded import Plan
@@ -47,7 +47,8 @@ def run(state: State, port: int, config: Path, profiles_file: Path, say: Callabl
     say(f"Configuration: {config}")
     say(f"Profiles: {profiles_file}, {count(profiles(profiles_file), 'profile')}")
     store(configured.settings)
-    say(f"Store: {configured.settings.store}")
+    sealed = encryption(configured.settings)
+    say(f"Store: {configured.settings.store}{', new workspaces are encrypted' if sealed else ''}")
     ledger(configured.settings)
     say("Ledger: it can be opened")
     say(f"Proxy: {tools.outlook()}")
@@ -86,6 +87,16 @@ def store(settings: Settings) -> None:
     from ..workspace.store import open_store, read_root
 
     read_root(open_store(settings.store, settings.store_options, serialized=True))
+
+
+def encryption(settings: Settings) -> bool:
+    """Whether new workspaces are encrypted. Raises ConfigError or BadInput where the key file cannot be used."""
+    if not settings.encryption_key:
+        return False
+    from ..workspace.keys import key_of_text
+
+    key_of_text(secret(settings.encryption_key), "encryption_key")
+    return True
 
 
 def ledger(settings: Settings) -> None:

@@ -83,6 +83,7 @@ def start(state: State, port: int, config: Path, profiles: Path) -> int:
         configured = embedded.read_config(plan)
         checks.profiles(profiles)
         checks.store(configured.settings)
+        checks.encryption(configured.settings)
         programs = tools.ensure(say)
         _end(old)
         checks.public_port(port)

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from jupyterhub_notebooks.cli import checks
 from jupyterhub_notebooks.cli.key import key
 from jupyterhub_notebooks.cli.workspace import workspace
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
 from jupyterhub_notebooks.errors import NotebooksError
 from jupyterhub_notebooks.ledger import Ledger, upgrade, workspace_keys
+from jupyterhub_notebooks.settings import Settings
 from jupyterhub_notebooks.workspace.keys import key_id, new_key, unwrap, wrap
 
 ONE, TWO = "0" * 26, "1" * 26
@@ -160,3 +162,41 @@ def test_one_workspaces_key_is_given_out_as_a_file(ledger, tmp_path):
     assert one.hex() not in said.output
     assert bytes.fromhex(Path("out").read_text()) == one
     assert refused(key, "export", TWO, "--wrapping-key", "old", "--to", "x", *at).exit_code == 4
+
+
+@pytest.mark.parametrize(
+    "content, code, said",
+    [(None, 3, "This file cannot be read"), ("", 3, "This file is empty"), ("secret words", 2, "not a key")],
+)
+def test_a_key_file_that_cannot_be_used_is_refused_before_anything_starts(tmp_path, content, code, said):
+    path = tmp_path / "wrapping"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(NotebooksError) as refusal:
+        checks.encryption(settings(f"file:{path}"))
+    assert refusal.value.exit_code == code
+    assert said in refusal.value.sentence()
+    assert "secret words" not in refusal.value.sentence()
+    path.write_text(new_key().hex())
+    assert checks.encryption(settings(f"file:{path}"))
+    assert not checks.encryption(settings(""))
+
+
+@pytest.mark.parametrize("value", ["ab" * 32, "env:KEY", "/a/path"])
+def test_a_key_itself_is_never_a_setting(value):
+    with pytest.raises(NotebooksError) as refusal:
+        settings(value)
+    assert refusal.value.field == "encryption_key"
+    assert value not in refusal.value.sentence()
+
+
+def settings(encryption_key: str) -> Settings:
+    return Settings(
+        ledger="sqlite:////x",
+        store="file:///x",
+        profiles="x",
+        agents_url="http://127.0.0.1:1",
+        agents_api_token="x",
+        signing_key="x",
+        encryption_key=encryption_key,
+    )
