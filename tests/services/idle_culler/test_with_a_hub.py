@@ -1,11 +1,17 @@
 """A real Hub with short clocks: a quiet notebook is saved and stopped with its reason, a busy one meets its limit."""
 
+import asyncio
+import json
+import urllib.request
+
 import pytest
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
 
 from jupyterhub_notebooks.ledger import audit, intents, notebooks, sessions, snapshots, users
 from tests.hub import start_hub, until
 
-IDLE_SECONDS, SESSION_SECONDS = 3, 8
+IDLE_SECONDS, SESSION_SECONDS = 3, 20
 
 PROFILES = f"""
 flavors:
@@ -25,7 +31,7 @@ profiles:
     title: Limited
     use: Has an end
     flavor: std
-    idle_stop: 0
+    idle_stop: 10s
     max_session: {SESSION_SECONDS}s
     warn_before: 0
   watched:
@@ -38,12 +44,11 @@ profiles:
 """
 
 
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("culled")
+def started(folder):
+    """A Hub with an enforcer that looks often."""
     profiles = folder / "profiles.yaml"
     profiles.write_text(PROFILES)
-    running = start_hub(
+    return start_hub(
         folder,
         culler=True,
         settings={
@@ -53,6 +58,11 @@ def hub(tmp_path_factory):
             "heartbeat_soon_seconds": 1.0,
         },
     )
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    running = started(tmp_path_factory.mktemp("culled"))
     yield running
     running.stop()
 
@@ -83,11 +93,37 @@ def test_a_quiet_notebook_is_saved_and_stopped_and_says_why(hub):
     assert audit.broken(hub.ledger) is None
 
 
-def test_a_session_meets_its_limit_whatever_it_does(hub):
+def run_cell(hub, user, code):
+    """Runs code in a new kernel of the user's notebook, and leaves without waiting for its end."""
+    token = hub.admin("POST", f"/hub/api/users/{user}/tokens", {}).json["token"]
+    base, headers = f"{hub.url}/user/{user}/", {"Authorization": f"token {token}"}
+    request = urllib.request.Request(f"{base}api/kernels", b"{}", headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        kernel = json.loads(answer.read())["id"]
+    head = {"msg_id": "1", "session": "1", "username": user, "msg_type": "execute_request", "version": "5.3"}
+    content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
+    message = {"header": head, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
+
+    async def send():
+        url = f"{base}api/kernels/{kernel}/channels".replace("http", "ws", 1)
+        channel = await websocket_connect(HTTPRequest(url, headers=headers))
+        await channel.write_message(json.dumps({**message, "buffers": []}))
+        while text := await channel.read_message():
+            said = json.loads(text)
+            if said["msg_type"] == "status" and said["content"]["execution_state"] == "busy":
+                break
+        channel.close()
+
+    asyncio.run(send())
+
+
+def test_a_silent_cell_with_its_tab_closed_is_work_and_meets_its_session_limit(hub):
     run(hub, "lena", "limited")
+    run_cell(hub, "lena", "import time; time.sleep(600)")
     until(lambda: session_of(hub, "lena").closed_at, 60, what="the session limit")
     row = session_of(hub, "lena")
     assert row.cause == "session_limit"
+    assert intents.last_stop(hub.ledger, row.id).evidence["verdict"] == "working"
     assert (row.stop_asked_at - row.ready_at).total_seconds() >= SESSION_SECONDS
     assert intents.last_stop(hub.ledger, row.id).evidence["limit_seconds"] == SESSION_SECONDS
 
@@ -102,3 +138,38 @@ def test_observing_records_the_stop_that_would_have_been_once_and_stops_nothing(
     assert row.stop_asked_at is None and hub.active("olga")
     hub.end("olga")
     assert session_of(hub, "olga").cause == "stopped"
+
+
+@pytest.mark.slow
+def test_a_hub_and_its_enforcer_killed_in_a_stop_end_it_once_when_they_are_back(tmp_path):
+    hub = started(tmp_path)
+    try:
+        begun = run(hub, "karl", "quiet")
+        until(lambda: intents.last_stop(hub.ledger, begun.id), 60, 0.01, what="the intent")
+        hub.kill("hub")
+        until(lambda: not [one for one in hub.left() if "idle_culler" in " ".join(one.cmdline())], 20)
+        hub.start_hub()
+        until(lambda: session_of(hub, "karl").closed_at, 90, what="the idle stop")
+        row = session_of(hub, "karl")
+        assert row.id == begun.id and row.cause == "idle"
+        asked = [one for one in audit.rows(hub.ledger, subject=row.id) if one.action == "session.stop"]
+        assert len(asked) == 1
+        assert snapshots.head(hub.ledger, row.workspace) is not None
+    finally:
+        hub.stop()
+
+
+@pytest.mark.slow
+def test_nothing_is_stopped_while_the_hub_is_down(tmp_path):
+    hub = started(tmp_path)
+    try:
+        begun = run(hub, "nora", "watched")
+        hub.kill("hub")
+        until(lambda: session_of(hub, "nora").verdict == "quiet", 60, what="the verdict")
+        assert session_of(hub, "nora").id == begun.id and session_of(hub, "nora").stop_asked_at is None
+        hub.start_hub()
+        until(lambda: session_of(hub, "nora").observed_idle_at, 60, what="the record")
+        assert hub.active("nora")
+        hub.end("nora")
+    finally:
+        hub.stop()
