@@ -128,7 +128,8 @@ async def round_trip(product: Product, server: s3.S3, more: dict[str, str], fold
     variables |= {f"S3_{name.upper()}": value for name, value in more.items()}
     product.environment |= variables
     config = config_for(server, folder, more)
-    secrets = [value for name, value in variables.items() if name not in ("S3_KEY", "S3_PUT_KEY")]
+    # A signed URL names the identity that signed it, and its session; what signs is the secret.
+    secrets = [value for name, value in variables.items() if name in ("S3_SECRET", "S3_PUT_SECRET")]
     product.start("--config", str(config))
     person = product.admin()
     person.start()
