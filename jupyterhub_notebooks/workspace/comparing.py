@@ -17,6 +17,8 @@ BUNDLE_FILES = 1024
 #: Bundles below this, or less than half of which is in use, are worth joining once there are so many of them.
 SMALL_BUNDLE_BYTES = 2**20
 TIDY_BLOCKS = 32
+#: Or once they hold so many bytes of files that are gone, and a quarter of what is in use.
+DEAD_BYTES = 16 * 2**20
 
 
 class Plan(NamedTuple):
@@ -81,7 +83,9 @@ def worth_joining(kept: Iterable[tuple[Found, Entry]]) -> set[bytes]:
         for block, bytes_used in used.items()
         if length[block] < SMALL_BUNDLE_BYTES or bytes_used < length[block] // 2
     }
-    return candidates if len(candidates) > TIDY_BLOCKS else set()
+    dead = sum(length[block] - used[block] for block in candidates)
+    mostly_dead = dead > DEAD_BYTES and dead > sum(used.values()) // 4
+    return candidates if mostly_dead or len(candidates) > TIDY_BLOCKS else set()
 
 
 def same(old: Entry, new: Entry) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,12 @@ from jupyterhub_notebooks.errors import Damaged
 from jupyterhub_notebooks.names import new_id
 from jupyterhub_notebooks.workspace import Volume, WorkspaceStore, check, listing, open_store, restore, save
 from jupyterhub_notebooks.workspace.blocks import decode, encode
+from jupyterhub_notebooks.workspace.browsing import Contents, read_file
+from jupyterhub_notebooks.workspace.differing import differences
 from jupyterhub_notebooks.workspace.keys import Keys, WrongKey, key_of_text, new_key, unwrap, wrap
+from jupyterhub_notebooks.workspace.pruning import prune
+from jupyterhub_notebooks.workspace.repairing import repair
+from jupyterhub_notebooks.workspace.retention import Rule
 from jupyterhub_notebooks.workspace.snapshots import compose_snapshot, parse_snapshot
 
 from .conftest import NOW, WORKSPACE, Space, tree
@@ -257,3 +263,25 @@ def test_what_is_no_key_is_refused_without_being_shown(text):
         key_of_text(text, "encryption_key")
     assert not text or text not in refused.value.sentence()
     assert key_of_text(" " + "AB" * 32 + "\n", "x") == bytes([0xAB] * 32)
+
+
+def test_history_and_care_work_where_everything_is_encrypted(sealed_space):
+    volume = sealed_space.volume()
+    fill(volume)
+    store = sealed_space.store
+    sealed_space.save(volume)
+    (volume.files / NAMES[0]).write_bytes(CONTENT)
+    sealed_space.save(volume, now=NOW + timedelta(days=1))
+    store.name(1, "before the secret meeting", NOW)
+    assert store.names() == {1: "before the secret meeting"}
+    assert b"secret meeting" not in stored(sealed_space)
+    assert [one.path for one in differences(store, store, 1, 2)] == [NAMES[0].encode()]
+    assert b"".join(read_file(store, Contents(store, store, 1).entry(NAMES[0].encode()))) == CONTENT * 3
+    later = NOW + timedelta(days=3)
+    assert prune(store, now=later, rule=Rule(0, 0, 0)).removed_snapshots == (1,)
+    assert prune(store, now=later + timedelta(days=2), rule=Rule(0, 0, 0)).deleted_blocks > 0
+    victim = max((sealed_space.folder / "store" / "blocks").glob("*/*"), key=lambda path: path.stat().st_size)
+    victim.write_bytes(victim.read_bytes()[:-1])
+    report = repair(store, now=later, created_by="a test")
+    assert (report.number, len(report.lost), report.removed_blocks) == (3, 1, 1)
+    sealed_space.restore(sealed_space.volume("back"), 3)

@@ -13,7 +13,7 @@ import pytest
 
 from jupyterhub_notebooks.errors import BadInput, Conflict, Damaged, StorageAway
 from jupyterhub_notebooks.settings import Settings
-from jupyterhub_notebooks.workspace import MissingBlocks, WorkspaceStore, check, open_store, save
+from jupyterhub_notebooks.workspace import MissingBlocks, WorkspaceStore, check, comparing, open_store, save
 from jupyterhub_notebooks.workspace.marking import Marked
 from jupyterhub_notebooks.workspace.pruning import LEAST_GRACE, prune
 from jupyterhub_notebooks.workspace.retention import Rule
@@ -492,6 +492,26 @@ def test_ten_minutes_of_prunes_beside_saves_leave_every_snapshot_whole(space):
     counts = prunes_beside_saves(space, float(os.environ.get("PRUNE_SECONDS", "600")))
     assert counts["deleted"] > 100
     assert counts["missing"] > 5
+
+
+def test_after_many_changes_the_store_holds_little_more_than_the_workspace(space, volume, monkeypatch):
+    monkeypatch.setattr(comparing, "DEAD_BYTES", 2**20)
+    chance = random.Random(7)
+    for at in range(400):
+        (volume.files / f"f{at}").write_bytes(chance.randbytes(20_000))
+    space.save(volume)
+    days = 0
+    for _ in range(30):
+        days += 1
+        for at in chance.sample(range(400), 20):
+            (volume.files / f"f{at}").write_bytes(chance.randbytes(20_000))
+        space.save(volume, now=NOW + timedelta(days=days))
+        run(space, days)
+    run(space, days + 2)
+    run(space, days + 4)
+    size = sum(size for _, size in space.store.block_sizes())
+    assert size < 2 * 400 * 20_000
+    sound(space)
 
 
 def test_the_grace_is_longer_than_any_save_may_take():
