@@ -3,7 +3,10 @@
 import errno
 import io
 import os
+import signal
 import stat
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -338,3 +341,44 @@ def test_a_zip_file_appears_whole_or_not_at_all(space, volume, tmp_path):
     with pytest.raises(Cancelled):
         export_zip_file(space.store, space.store, 1, tmp_path / "no.zip", cancelled=lambda: True)
     assert not [path for path in tmp_path.iterdir() if "no.zip" in path.name]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from jupyterhub_notebooks.workspace import WorkspaceStore, copy_paths, open_store
+from jupyterhub_notebooks.workspace.placing import Places
+left = int(sys.argv[3])
+real = Places.move
+def move(self, path, to):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(self, path, to)
+Places.move = move
+space = WorkspaceStore(open_store(sys.argv[1]))
+copy_paths(space, space, 1, [b"a", b"big"], Path(sys.argv[2]), replace=True)
+"""
+
+
+def test_a_copy_that_is_killed_leaves_each_file_as_it_was_or_as_in_the_snapshot(space, volume):
+    fill(volume)
+    space.save(volume)
+    saved = tree(volume.files)
+    for path in ("a/one.txt", "a/deep/er/x.txt", "big", "a/same.txt"):
+        (volume.files / path).unlink()
+        (volume.files / path).write_text("changed since")
+    changed = tree(volume.files)
+    for moves in (0, 1, 3):
+        arguments = [sys.executable, "-c", KILLED, space.store.store.url, str(volume.files), str(moves)]
+        assert subprocess.run(arguments, check=False).returncode == -signal.SIGKILL
+        now = tree(volume.files)
+        for path in (b"a/one.txt", b"a/deep/er/x.txt", b"big", b"a/same.txt"):
+            assert now[path] in (saved[path], changed[path])
+        assert now[b"a-b"] == saved[b"a-b"]
+    report = space.save(volume)
+    assert not [path for path in report.skipped if "notebooks" in path[0]]
+    assert not [e for e in listing(space.store, space.store, report.number) if b".notebooks" in e.path]
+    copy_paths(space.store, space.store, 1, [b"a", b"big"], volume.files, replace=True)
+    assert tree(volume.files)[b"big"] == saved[b"big"]
