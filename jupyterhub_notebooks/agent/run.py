@@ -204,6 +204,7 @@ class Agent:
     def _serve(self, context: Context, python: interpreter.Interpreter, known: bool) -> None:
         """Initializes, runs the script, starts the server, and waits until something ends the session."""
         self._go_on()
+        processes.adopt_orphans()  # also what the startup script leaves running
         variables = self._only_saving() if self.options.only_save else self._set_up(context, python, known)
         self._go_on()
         self.standing.enter("starting")
@@ -219,7 +220,6 @@ class Agent:
         self._server.watch(lambda: self._server_ended(before))
         self.log.say(f"The server was started {time.monotonic() - self._began:.3f} s after the notebook")
         threading.Thread(target=self._await_server, name="ready", daemon=True).start()
-        processes.adopt_orphans()
         if context.answer.lease is not None:
             self._periodic = PeriodicSaves(context)
             self._periodic.start()
