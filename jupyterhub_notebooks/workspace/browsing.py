@@ -16,6 +16,7 @@ from ..errors import BadInput, Damaged, NotFound
 from . import fetching
 from .entries import DIRECTORY, FILE, Entry, order, shown, why_not_a_path
 from .pages import MOST_LEVEL, PageRef, children_of, entries_of
+from .pages import below as lies_in_folder
 from .ports import Blocks, Snapshots
 from .snapshots import head_of
 
@@ -49,14 +50,15 @@ class Contents:
         return found
 
     def below(self, path: bytes = b"") -> Iterator[Entry]:
-        """All that the directory at path contains, in order; the whole listing for b""."""
-        if not path:
-            yield from self.since(b"")
-            return
-        inside = order(path) + b"\0"
+        """All that the directory at path contains, in order; the whole listing for b"". Raises Damaged where something
+        lies in no directory."""
+        parts = path.split(b"/") if path else []
+        parents = [b"/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+        inside = order(path) + b"\0" if path else b""
         for entry in self.since(inside):
             if not order(entry.path).startswith(inside):
                 return
+            lies_in_folder(parents, entry)
             yield entry
 
     def children(self, path: bytes = b"", *, after: bytes = b"", most: int = 1000) -> list[Entry]:

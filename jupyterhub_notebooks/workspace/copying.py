@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..contract import Progress
-from ..errors import BadInput, Damaged, NoSpace, NotebooksError, Refusal
+from ..errors import BadInput, Damaged, NoSpace, NotebooksError, NotFound, Refusal
 from ..units import show_size
 from .browsing import Contents
 from .entries import DIRECTORY, FILE, SYMLINK, Entry, links_of, order, shown, why_not_a_path
@@ -49,6 +49,7 @@ def chosen(contents: Contents, paths: Iterable[bytes]) -> list[Entry]:
     found: dict[bytes, Entry] = {}
     for path in paths:
         entry = contents.entry(clean(path))
+        _above(contents, entry)
         found[entry.path] = entry
         if entry.kind == DIRECTORY:
             found |= {inside.path: inside for inside in contents.below(entry.path)}
@@ -208,17 +209,29 @@ class _Copy:
         places.move(self._at(number), path)
 
 
+def _above(contents: Contents, entry: Entry) -> list[Entry]:
+    """The directories above an entry, from the top down. Raises Damaged where one is none."""
+    parts = entry.path.split(b"/")
+    try:
+        above = [contents.entry(b"/".join(parts[:depth])) for depth in range(1, len(parts))]
+    except NotFound:
+        above = []
+    if len(above) < len(parts) - 1 or any(folder.kind != DIRECTORY for folder in above):
+        raise Damaged(
+            "The listing of a snapshot cannot be used", f"{shown(entry.path)} lies in no directory of it"
+        )
+    return above
+
+
 def _ways(contents: Contents, entries: Sequence[Entry]) -> dict[bytes, Entry]:
     """The directories above entries that are not among them, from the top down."""
     chosen = {entry.path for entry in entries}
-    above: dict[bytes, Entry] = {}
+    ways: dict[bytes, Entry] = {}
     for entry in entries:
-        parts = entry.path.split(b"/")
-        for depth in range(1, len(parts)):
-            path = b"/".join(parts[:depth])
-            if path not in chosen and path not in above:
-                above[path] = contents.entry(path)
-    return dict(sorted(above.items(), key=lambda item: order(item[0])))
+        parent = entry.path.rpartition(b"/")[0]
+        if parent and parent not in chosen and parent not in ways:
+            ways |= {folder.path: folder for folder in _above(contents, entry) if folder.path not in chosen}
+    return dict(sorted(ways.items(), key=lambda item: order(item[0])))
 
 
 def _in_the_way(places: Places, entries: Sequence[Entry]) -> list[bytes]:

@@ -62,8 +62,8 @@ def left_of(
                 raise
             except Damaged as error:
                 lost.append((ref, error.why))
-        if len(below) > MOST_PAGES:
-            return Left((), (Gap(root, f"more than {MOST_PAGES} pages", b""),))
+            if len(below) > MOST_PAGES:
+                return Left((), (Gap(root, f"more than {MOST_PAGES} pages", b""),))
         gaps += [Gap(ref, why, _next(ref, refs)) for ref, why in lost]
         refs = below
     for ref in refs:

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,9 +21,12 @@ from jupyterhub_notebooks.workspace.copying import clean, copy_all, copy_paths
 from jupyterhub_notebooks.workspace.differing import differences
 from jupyterhub_notebooks.workspace.entries import order
 from jupyterhub_notebooks.workspace.exporting import export_zip, export_zip_file
+from jupyterhub_notebooks.workspace.pruning import prune
+from jupyterhub_notebooks.workspace.repairing import repair
+from jupyterhub_notebooks.workspace.retention import Rule
 
-from .conftest import tree
-from .test_damage import damage
+from .conftest import NOW, tree
+from .test_damage import HOSTILE, commit_page, damage
 
 
 def fill(volume):
@@ -382,3 +386,27 @@ def test_a_copy_that_is_killed_leaves_each_file_as_it_was_or_as_in_the_snapshot(
     assert not [e for e in listing(space.store, space.store, report.number) if b".notebooks" in e.path]
     copy_paths(space.store, space.store, 1, [b"a", b"big"], volume.files, replace=True)
     assert tree(volume.files)[b"big"] == saved[b"big"]
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_nothing_hostile_gets_out_of_a_listing_by_way_of_its_history(space, what, tmp_path):
+    commit_page(space, HOSTILE[what])
+    store = space.store
+    into = tmp_path / "far" / "into"
+    with pytest.raises(Damaged):
+        copy_all(store, store, 1, into)
+    with pytest.raises(Damaged):
+        export_zip(store, store, 1, Forward())
+    for path in (b"l/out", b"f/out", b"nowhere/out", b"l/x"):
+        with pytest.raises((Damaged, NotFound)):
+            copy_paths(store, store, 1, [path], into, replace=True)
+    with suppress(Damaged):
+        list(differences(store, store, 1, 1))
+    report = repair(store, now=NOW, created_by="a test")
+    if report.number:
+        assert not [e for e in report.lost if not e.path]
+        copy_all(store, store, report.number, tmp_path / "repaired")
+    with suppress(Damaged):
+        prune(store, now=NOW, rule=Rule(0, 0, 0))
+    assert not (tmp_path / "far" / "out").exists()
+    assert not os.path.lexists("/tmp/out")
