@@ -14,6 +14,9 @@ from pathlib import Path
 from .interpreter import Interpreter, interpreter_in
 from .venv_files import LAYOUT, MARK, PTH, File, Wanted, moved, read_config, wanted
 
+#: Where Debian and Fedora keep the wheels that ensurepip has elsewhere (sysconfig's WHEEL_PKG_DIR).
+DISTRIBUTION_WHEELS = "/usr/share/python-wheels"
+
 
 @dataclass(frozen=True)
 class Made:
@@ -227,5 +230,6 @@ def _pip_wheel(python: Interpreter) -> str | None:
     standard = os.path.join(
         os.path.dirname(os.path.dirname(python.executable)), "lib", f"python{python.minor}"
     )
-    bundled = sorted(Path(standard, "ensurepip", "_bundled").glob("pip-*.whl"))
-    return str(bundled[-1]) if bundled else None
+    folders = (Path(standard, "ensurepip", "_bundled"), Path(DISTRIBUTION_WHEELS))
+    bundled = [wheel for folder in folders for wheel in sorted(folder.glob("pip-*.whl"), reverse=True)]
+    return str(bundled[0]) if bundled else None
