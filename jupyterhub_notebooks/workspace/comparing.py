@@ -8,6 +8,7 @@ from typing import NamedTuple
 from .entries import DIRECTORY, FILE, Entry
 from .lastseen import LastSeen, Stamp
 from .scanning import SETTLED_NS, Found
+from .volume import MARKER
 
 #: Files up to this size are bundled, larger ones sliced. Bundles are filled up to, slices cut at.
 FILE_BYTES = 2**20
@@ -19,6 +20,7 @@ SMALL_BUNDLE_BYTES = 2**20
 TIDY_BLOCKS = 32
 #: Or once they hold so many bytes of files that are gone, and a quarter of what is in use.
 DEAD_BYTES = 16 * 2**20
+_MARKER = MARKER.encode()
 
 
 class Plan(NamedTuple):
@@ -104,9 +106,11 @@ def same(old: Entry, new: Entry) -> bool:
 
 
 def nothing_differs(before: Sequence[Entry], after: Sequence[Entry]) -> bool:
-    """Whether two listings say the same, wherever the bytes lie."""
+    """Whether two listings say the same, wherever the bytes lie. Our own marker is a sign and no content: that it
+    names the workspace that this one was made of is no change."""
     return len(before) == len(after) and all(
-        old.path == new.path and same(old, new) for old, new in zip(before, after, strict=True)
+        old.path == new.path and (same(old, new) or (new.path == _MARKER and old.kind == new.kind))
+        for old, new in zip(before, after, strict=True)
     )
 
 

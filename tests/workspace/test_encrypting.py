@@ -78,6 +78,23 @@ def test_a_volume_goes_on_where_its_workspace_was_encrypted(history, tmp_path, v
     assert (report.number, report.new_blocks) == (4, 2)
 
 
+def test_files_whose_marker_names_the_old_workspace_are_no_change(space, tmp_path):
+    """As a start finds them on a machine that kept them: nothing is to be saved beside the newest snapshot."""
+    volume = space.volume()
+    (volume.files / "work").write_bytes(TEXT)
+    volume.write_marker(WORKSPACE)
+    space.save(volume)
+    new = place(tmp_path, new_key())
+    id = new.store.facts().id
+    encrypt(space.store, space.store, new.store, workspace_id=id)
+    new.store.take_lease("a test", NOW)
+    assert new.save(volume, workspace_id=id, kind="recovery").number == 0
+    new.restore(volume)
+    assert volume.marker() == id
+    (volume.files / "work").write_bytes(b"newer")
+    assert new.save(volume, workspace_id=id).number == 2
+
+
 def test_what_a_volume_saw_under_another_key_is_not_relied_on(history, tmp_path, volume):
     new = place(tmp_path, new_key(), history.store.facts().id)
     encrypt(history.store, history.store, new.store, workspace_id=WORKSPACE)
