@@ -13,13 +13,21 @@ import pytest
 
 from jupyterhub_notebooks.errors import BadInput, Conflict, Damaged, StorageAway
 from jupyterhub_notebooks.settings import Settings
-from jupyterhub_notebooks.workspace import MissingBlocks, WorkspaceStore, check, comparing, open_store, save
+from jupyterhub_notebooks.workspace import (
+    MissingBlocks,
+    WorkspaceStore,
+    check,
+    comparing,
+    copy_all,
+    open_store,
+    save,
+)
 from jupyterhub_notebooks.workspace.marking import Marked
 from jupyterhub_notebooks.workspace.pruning import LEAST_GRACE, prune
 from jupyterhub_notebooks.workspace.retention import Rule
 from jupyterhub_notebooks.workspace.snapshots import head_of, parse_snapshot
 
-from .conftest import NOW, WORKSPACE, tree
+from .conftest import NOW, WORKSPACE, Space, tree
 from .test_damage import Faulty, damage
 
 ONLY_HEAD = Rule(0, 0, 0)
@@ -492,6 +500,24 @@ def test_ten_minutes_of_prunes_beside_saves_leave_every_snapshot_whole(space):
     counts = prunes_beside_saves(space, float(os.environ.get("PRUNE_SECONDS", "600")))
     assert counts["deleted"] > 100
     assert counts["missing"] > 5
+
+
+def test_removal_and_history_work_over_s3(s3_server, tmp_path):
+    store = WorkspaceStore(open_store(f"s3://notebooks/prune-{os.urandom(4).hex()}", s3_server.options))
+    store.create(WORKSPACE, lease="objects", now=NOW)
+    store.take_lease("a test", NOW)
+    space = Space(tmp_path, store)
+    trees = history(space, space.volume(), 3)
+    store.name(1, "first", NOW)
+    assert run(space, 4, named=store.names()).removed_snapshots == (2,)
+    done = run(space, 6, named=store.names())
+    assert done.deleted_blocks == 2
+    assert sound(space).unused_blocks == 0
+    for number in (1, 3):
+        copy_all(store, store, number, tmp_path / f"back-{number}")
+        assert tree(tmp_path / f"back-{number}") == trees[number]
+    store.name(1, "", NOW)
+    assert store.names() == {}
 
 
 def test_after_many_changes_the_store_holds_little_more_than_the_workspace(space, volume, monkeypatch):
