@@ -14,7 +14,7 @@ from typing import Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK, Clock
-from jupyterhub_notebooks.errors import NotFound, StorageAway
+from jupyterhub_notebooks.errors import NoSpace, NotFound, StorageAway
 from jupyterhub_notebooks.settings import Settings, secret
 from jupyterhub_notebooks.workspace.layout import (
     ROOT_KEY,
@@ -121,7 +121,8 @@ def spare(objects: Objects, workspace: str, names: Sequence[str]) -> tuple[str, 
 def look_at(store: Store, facts: StoreFacts, settings: Settings, clock: Clock) -> None:
     """The checks of ``store validate``: all at the first start and when the way to the store changed, else the quick ones.
 
-    Raises ConfigError where the store does not keep what saving relies on.
+    Raises ConfigError where the store does not keep what saving relies on. A full store, or one that does not answer, is
+    judged at the next start where it was good before.
     """
     url, options = settings.store, settings.store_options
     before = facts.validated
@@ -131,7 +132,13 @@ def look_at(store: Store, facts: StoreFacts, settings: Settings, clock: Clock) -
         only = None if first else validating.AT_EVERY_START
     else:
         only = validating.OF_A_DIRECTORY if first else validating.AT_EVERY_START
-    found = validating.validate(url, options, clock.now, only, _tell)
+    try:
+        found = validating.validate(url, options, clock.now, only, _tell)
+    except (NoSpace, StorageAway) as error:
+        if first:
+            raise
+        log.warning("the store was not looked at: %s", error.sentence())  # what is saved can still be read
+        return
     found.insist()
     if first:
         keep_validated(store, found.to_keep())

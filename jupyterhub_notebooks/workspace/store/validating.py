@@ -13,7 +13,7 @@ from typing import Any
 
 from ... import __version__
 from ...clock import to_text
-from ...errors import ConfigError, NotebooksError, StorageAway
+from ...errors import ConfigError, NoSpace, NotebooksError, StorageAway
 from . import signed_checks, store_checks
 from .probe import Failed, Probe
 
@@ -221,7 +221,7 @@ def validate(
     only: tuple[int, ...] | None = None,
     tell: Callable[[Result], object] = lambda result: None,
 ) -> Validation:
-    """Runs the checks (only: those numbers). Raises StorageAway, Denied, ConfigError where none can be run."""
+    """Runs the checks (only: those numbers). Raises StorageAway, NoSpace, ConfigError where they cannot be run."""
     probe = Probe(url, options, now)
     results = []
     try:
@@ -258,7 +258,7 @@ def _run(check: Check, probe: Probe) -> Result:
     except Failed as failed:
         harmless = bool(check.handled) and failed.harmless and not (check.with_none and probe.conditional)
         return Result(check, "handled" if harmless else "failed", failed.said)
-    except StorageAway:
+    except (NoSpace, StorageAway):
         raise
     except NotebooksError as error:
         return Result(check, "failed", error.sentence().rstrip("."))

@@ -5,8 +5,12 @@ import os
 import pytest
 
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
+from jupyterhub_notebooks.errors import NoSpace, StorageAway
+from jupyterhub_notebooks.services.agents.storage import look_at
 from jupyterhub_notebooks.workspace import open_store, read_root
+from jupyterhub_notebooks.workspace.layout import StoreFacts
 from jupyterhub_notebooks.workspace.store import keep_validated
+from jupyterhub_notebooks.workspace.store.directory import DirectoryStore
 from tests import certificates, s3
 from tests.agents_service import start_agents_service
 from tests.workspace.overwriting import overwriting
@@ -84,6 +88,28 @@ def test_a_start_with_another_way_to_the_store_looks_at_all_and_keeps_what_it_fo
             assert read_root(store).validated == found
         finally:
             service.close()
+
+
+@pytest.mark.parametrize(
+    "trouble", [NoSpace("The disk of the store is full"), StorageAway("It does not answer")]
+)
+def test_a_full_store_that_was_good_before_is_used_for_reading_and_a_new_one_is_refused(
+    tmp_path, monkeypatch, trouble
+):
+    service = start_agents_service(tmp_path, started=False)
+    try:
+
+        def full(*_):
+            raise trouble
+
+        monkeypatch.setattr(DirectoryStore, "put_new", full)
+        store = open_store(service.settings.store)
+        with pytest.raises(type(trouble)):
+            look_at(store, StoreFacts("a hub", ""), service.settings, SYSTEM_CLOCK)
+        before = {"reached": {}, "checks": {"1": "passed"}}
+        look_at(store, StoreFacts("a hub", "", before), service.settings, SYSTEM_CLOCK)
+    finally:
+        service.close()
 
 
 def test_a_directory_is_looked_at_too(own_service):
