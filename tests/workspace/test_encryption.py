@@ -285,3 +285,22 @@ def test_history_and_care_work_where_everything_is_encrypted(sealed_space):
     report = repair(store, now=later, created_by="a test")
     assert (report.number, len(report.lost), report.removed_blocks) == (3, 1, 1)
     sealed_space.restore(sealed_space.volume("back"), 3)
+
+
+def test_an_encrypted_workspace_on_s3_comes_back_and_shows_nothing(s3_server, tmp_path, key):
+    store = WorkspaceStore(open_store(s3_server.url + "/encrypted", s3_server.options))
+    store.unlock(key)
+    store.create(WORKSPACE, lease="objects", now=NOW)
+    store.take_lease("a test", NOW)
+    space = Space(tmp_path, store)
+    volume = space.volume()
+    fill(volume)
+    space.save(volume)
+    back = space.volume("back")
+    space.restore(back)
+    assert tree(back.files) == tree(volume.files)
+    objects = [(name, store.store.get(name)) for name, _ in store.store.list("")]
+    found = b"".join(name.encode() + body for name, body in objects)
+    assert [
+        word for word in (b"churn", b"patients", b"confidential", b"merger", b"Tuesday") if word in found
+    ] == []
