@@ -75,7 +75,8 @@ def test_a_volume_goes_on_where_its_workspace_was_encrypted(history, tmp_path, v
     assert new.save(volume, workspace_id=id).number == 0
     (volume.files / "more").write_bytes(b"more")
     report = new.save(volume, workspace_id=id)
-    assert (report.number, report.new_blocks) == (4, 2)
+    assert report.number == 4
+    assert report.stored_bytes < 100_000
 
 
 def test_files_whose_marker_names_the_old_workspace_are_no_change(space, tmp_path):
