@@ -25,6 +25,7 @@ WANTED = [
     "services/running.py",
     "services/agents/__main__.py",
     "services/notebooks/__main__.py",
+    "services/idle_culler/__main__.py",
     "cli/npm/package.json",
     "cli/npm/package-lock.json",
     "ledger/migrations/env.py",

@@ -83,6 +83,10 @@ notebooks(
     # How often a running notebook is saved, and how long a save at the end may take while it makes progress.
     # save_interval_seconds=300,
     # save_timeout_seconds=3600,
+    # What idle stops and session limits do: stop, observe (each stop that would have been is recorded), off.
+    # enforcement="stop",
+    # Other limits than a profile's, for a user, a group, or everyone whose profile says nothing; "0" is none.
+    # limits={"group:training": {"idle_stop": "2h", "max_session": "0"}, "user:mara": {"enforcement": "observe"}},
     # How long a deleted notebook can be put back.
     # trash_days=30,
 )
