@@ -278,65 +278,89 @@ def test_dying_at_any_change_leaves_every_kept_snapshot_whole_and_the_next_run_g
 
 
 KILLED = """
-import sys
+import os, sys
 from datetime import datetime, timedelta
-from jupyterhub_notebooks.workspace import WorkspaceStore, open_store
-from jupyterhub_notebooks.workspace.marking import Marked
-from jupyterhub_notebooks.workspace.pruning import prune
-from jupyterhub_notebooks.workspace.retention import Rule
-space = WorkspaceStore(open_store(sys.argv[1]))
+from jupyterhub_notebooks.workspace import WorkspaceStore, open_store, prune, Rule
+
+class Announced(WorkspaceStore):
+    phase = ""
+    def say(self, phase):
+        if phase != self.phase:
+            self.phase = phase
+            os.write(1, phase.encode() + b"\\n")
+    def numbers(self):
+        self.say("reading")
+        return super().numbers()
+    def remove_block(self, name):
+        self.say("deleting")
+        super().remove_block(name)
+    def remove_snapshot(self, number):
+        self.say("dropping")
+        super().remove_snapshot(number)
+    def condemn(self, number, names, now):
+        self.say("condemning")
+        super().condemn(number, names, now)
+    def forget_condemned(self, number):
+        self.say("forgetting")
+        super().forget_condemned(number)
+
+space = Announced(open_store(sys.argv[1]))
 now = datetime.fromisoformat(sys.argv[2])
-print("ready", flush=True)
-sys.stdin.readline()
-while True:
+for _ in range(100):
     prune(space, now=now, rule=Rule(0, 1, 0))
     now += timedelta(hours=25)
-    print("done", flush=True)
 """
+PHASES = ("reading", "deleting", "dropping", "condemning", "forgetting")
 
 
 def killed_prunes(space, volume, rounds):
-    """kill -9 at random moments of prunes; answers how many died while one was at work."""
+    """kill -9 a random moment after each phase began, in turn: how many died in which phase."""
     chance = random.Random(5)
     trees = history(space, volume, 2)
     number = 2
+    run(space, 3)
+    hit = dict.fromkeys(PHASES, 0)
     for attempt in range(rounds):
         for _ in range(3):
             number += 1
             write(volume, number)
             assert space.save(volume, now=NOW + timedelta(days=number)).number == number
             trees[number] = tree(volume.files)
-        begin = (NOW + timedelta(days=number, hours=1)).isoformat()
-        process = subprocess.Popen(
-            [sys.executable, "-c", KILLED, space.store.store.url, begin],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdout.readline() == "ready\n"
-        process.stdin.write("\n")
-        process.stdin.flush()
-        time.sleep(chance.random() * 0.06)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
+        hit[killed_prune(space, number, PHASES[attempt % len(PHASES)], chance)] += 1
         sound(space)
-        last = space.store.numbers()[-1]
-        assert last == number
+        assert space.store.numbers()[-1] == number
         for kept in space.store.numbers():
             back = space.volume(f"back-{attempt}-{kept}")
             space.restore(back, kept)
             assert tree(back.files) == trees[kept]
-    return rounds
+    return hit
+
+
+def killed_prune(space, number, phase, chance):
+    begin = (NOW + timedelta(days=number, hours=1)).isoformat()
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, space.store.store.url, begin], stdout=subprocess.PIPE, text=True
+    )
+    said = ""
+    while said != phase:
+        said = process.stdout.readline().strip()
+        assert said, f"it ended without {phase}"
+    time.sleep(chance.random() * 0.004)
+    process.send_signal(signal.SIGKILL)
+    rest = process.communicate()[0].split()
+    assert process.returncode == -signal.SIGKILL
+    return rest[-1] if rest else phase
 
 
 def test_a_prune_that_is_killed_leaves_every_snapshot_that_is_there_whole(space, volume):
-    assert killed_prunes(space, volume, 5)
+    assert sum(killed_prunes(space, volume, 5).values()) == 5
 
 
 @pytest.mark.slow
 def test_seventy_prunes_that_are_killed_leave_every_snapshot_that_is_there_whole(space, volume):
-    assert killed_prunes(space, volume, 70)
+    hit = killed_prunes(space, volume, 70)
+    print(hit)
+    assert all(hit.values()), hit
 
 
 class Served:
