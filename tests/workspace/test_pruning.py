@@ -546,6 +546,7 @@ def test_removal_and_history_work_over_s3(s3_server, tmp_path):
 
 def test_after_many_changes_the_store_holds_little_more_than_the_workspace(space, volume, monkeypatch):
     monkeypatch.setattr(comparing, "DEAD_BYTES", 2**20)
+    monkeypatch.setattr(comparing, "SETTLED_NS", -(10**12))  # as if every file had been there for a while
     chance = random.Random(7)
     for at in range(400):
         (volume.files / f"f{at}").write_bytes(chance.randbytes(20_000))
