@@ -59,7 +59,13 @@ def write_shell(run_dir: Path, venv: Path | None, shell: str | None) -> None:
         rc = run_dir / "config" / "bashrc"
         rc.write_text(_BASHRC.format(mark=MARK, path=_first_in_path(venv)), encoding="utf-8")
         command += ["--rcfile", str(rc)]
-    config = {"ServerApp": {"terminado_settings": {"shell_command": command}}}
+    config = {
+        "ServerApp": {"terminado_settings": {"shell_command": command}},
+        # An open notebook stays in the server's memory when its last page is closed: after a minute, which is
+        # the default, what a cell prints would be lost. What it had is in its file, not in a store beside it.
+        "YDocExtension": {"document_cleanup_delay": None},
+        "SQLiteYStore": {"db_path": str(run_dir / "runtime" / "documents.sqlite")},
+    }
     (run_dir / "config" / "jupyter_server_config.json").write_text(json.dumps(config), encoding="utf-8")
     # Here and not among the files of the wheel, which an editable install leaves out.
     enabled = run_dir / "config" / "jupyter_server_config.d"

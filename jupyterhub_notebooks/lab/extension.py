@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +22,7 @@ from traitlets.config import LoggingConfigurable
 
 from ..contract import LocalSignal, SessionState
 from .activity import is_active
-from .kernels import CELL_SECONDS, Kernels, watch_input
+from .kernels import CELL_SECONDS, Kernels, watch_input, watch_server_side_input
 from .link import Link
 from .presence import INPUT_SECONDS, Presence, PresenceHandler
 from .terminals import Terminals
@@ -66,6 +68,7 @@ class NotebooksSignals(LoggingConfigurable):
         self._undo += [
             self.kernels.unwatch,
             watch_input(ZMQChannelsWebsocketConnection, lambda: self.kernels),
+            watch_server_side_input(sys.modules, lambda: self.kernels),
             watch_saves(self._server.contents_manager, self.transfers),
             self._watch_requests(),
         ]
@@ -159,8 +162,23 @@ class NotebooksSignals(LoggingConfigurable):
         return undo
 
 
+def release_workers() -> None:
+    """Lets helper threads of anyio end: they outlive an event loop that was stopped, and the server would wait for them.
+
+    Seen with open shared documents (jupyter_server_ydoc 3.0): after SIGTERM such a server never ended.
+    """
+    for thread in threading.enumerate():
+        queue = getattr(thread, "queue", None)
+        if type(thread).__module__.startswith("anyio.") and queue is not None:
+            queue.put_nowait(None)
+
+
 def load(server: Any) -> NotebooksSignals:
     """Called by the server once, when it is set up."""
+    # The one hook before Python waits for its threads; where it is gone one day, the agent's patience is what is left.
+    register = getattr(threading, "_register_atexit", None)
+    if register is not None:
+        register(release_workers)
     path = os.environ.get(SOCKET)
     signals = NotebooksSignals(server, Path(path) if path else None, parent=server)
     signals.start()

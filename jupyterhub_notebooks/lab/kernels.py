@@ -227,3 +227,37 @@ def watch_input(connection: Any, kernels: Callable[[], Kernels | None]) -> Calla
         connection.handle_incoming_message = incoming
 
     return undo
+
+
+def watch_server_side_input(
+    modules: Mapping[str, Any], kernels: Callable[[], Kernels | None]
+) -> Callable[[], None]:
+    """The same where jupyter_server_nbmodel runs cells in the server: it is asked in place of the page.
+
+    modules: those that are loaded; without that one nothing is done.
+    """
+    actions: Any = modules.get("jupyter_server_nbmodel.actions")
+    stack: Any = getattr(modules.get("jupyter_server_nbmodel.execution_stack"), "ExecutionStack", None)
+    if not hasattr(actions, "_stdin_hook") or not hasattr(stack, "send_input"):
+        return lambda: None
+    hook, send = actions._stdin_hook, stack.send_input
+
+    def asked(kernel_id: str, *arguments: Any, **named: Any) -> Any:
+        watched = kernels()
+        if watched is not None:
+            watched.asked_for_input(kernel_id)
+        return hook(kernel_id, *arguments, **named)
+
+    async def answered(self: Any, kernel_id: str, *arguments: Any, **named: Any) -> Any:
+        done = await send(self, kernel_id, *arguments, **named)
+        watched = kernels()
+        if watched is not None:
+            watched.got_input(kernel_id)
+        return done
+
+    actions._stdin_hook, stack.send_input = asked, answered
+
+    def undo() -> None:
+        actions._stdin_hook, stack.send_input = hook, send
+
+    return undo

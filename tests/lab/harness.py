@@ -46,7 +46,7 @@ class LabServer:
         self.files = place / "files"
         self.files.mkdir()
         enabled = place / "config" / "jupyter_server_config.d"
-        enabled.mkdir(parents=True)
+        enabled.mkdir(parents=True, exist_ok=True)
         (enabled / "n.json").write_text(
             json.dumps({"ServerApp": {"jpserver_extensions": {"jupyterhub_notebooks.lab": True}}})
         )

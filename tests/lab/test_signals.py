@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import time
@@ -202,7 +203,35 @@ def test_jupyters_last_activity_follows_the_verdict(lab: LabServer) -> None:
 
 def test_an_agent_that_comes_back_is_found_again(lab: LabServer) -> None:
     lab.ears.stop()
-    time.sleep(0)
+
     lab.ears.start()
     at = time.monotonic()
     until(lambda: lab.ears.heard()["lab"].at > at, "a report")
+
+
+def test_a_question_that_the_server_is_asked_in_place_of_a_page_is_seen_until_it_is_answered() -> None:
+    from types import SimpleNamespace
+
+    from jupyterhub_notebooks.lab.kernels import Kernel, Kernels, watch_server_side_input
+
+    manager = SimpleNamespace(list_kernel_ids=lambda: [])
+    kernels = Kernels(manager)
+    kernels._seen["k"] = Kernel("busy", 0.0)
+    passed: list[str] = []
+
+    class ExecutionStack:
+        async def send_input(self, kernel_id: str, value: str) -> None:
+            passed.append(value)
+
+    actions = SimpleNamespace(_stdin_hook=lambda kernel_id, *_: passed.append(kernel_id))
+    modules = {
+        "jupyter_server_nbmodel.actions": actions,
+        "jupyter_server_nbmodel.execution_stack": SimpleNamespace(ExecutionStack=ExecutionStack),
+    }
+    undo = watch_server_side_input(modules, lambda: kernels)
+    actions._stdin_hook("k", "request", None, {})
+    assert kernels.is_waiting("k")
+    asyncio.run(ExecutionStack().send_input("k", "mara"))
+    assert not kernels.is_waiting("k") and passed == ["k", "mara"]
+    undo()
+    assert watch_server_side_input({}, lambda: kernels)() is None
