@@ -24,6 +24,8 @@ ERROR, TRASHED, DELETING = "ERROR", "TRASHED", "DELETING"
 
 #: No word from a running session for this long: its verdict is not known. Three heartbeats.
 SILENT_SECONDS = 90.0
+#: So long after a start nothing is made of a verdict that is not known: the signals are means over 30 s.
+SETTLING_SECONDS = 60.0
 #: No word from an ended, unsaved session for this long: it is told as not saved.
 LOST_SECONDS = 240.0
 
@@ -255,6 +257,8 @@ def _running(session: SessionRow, heartbeat: Heartbeat | None, now: datetime, fa
         return State(
             RUNNING, verdict, BADGES["unsaved"], unsaved, (*since, *_pending(session)), warnings=warnings
         )
+    if verdict == "unknown" and (now - session.ready_at).total_seconds() < SETTLING_SECONDS:
+        return State(RUNNING, verdict, BADGES[RUNNING], since, _pending(session), warnings=warnings)
     clock = telling.clock_of(session, facts.limits, now)
     return State(
         RUNNING,

@@ -145,6 +145,11 @@ def test_a_verdict_has_its_badge(verdict: str, badge: str, colour: str) -> None:
     assert (found.badge.words, found.badge.colour) == (badge, colour)
 
 
+def test_one_that_has_just_started_is_not_told_as_not_known() -> None:
+    found = state(replace(RUNNING, verdict="unknown", ready_at=ago(minutes=0.5), heard_at=ago(minutes=0.1)))
+    assert (found.badge.words, found.sub) == ("Running", "unknown")
+
+
 def test_one_that_is_not_heard_is_not_known_and_is_not_told_as_stopped() -> None:
     silent = replace(RUNNING, heard_at=ago(minutes=40))
     assert words(silent) == (
