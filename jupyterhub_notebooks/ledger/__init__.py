@@ -1,6 +1,6 @@
 """Our own database: who owns what, what ran, who asked for what, what was saved.
 
-One module per question: users, passwords, notebooks, sessions, intents, leases, snapshots, audit. Their
+One module per question: users, passwords, notebooks, sessions, intents, leases, snapshots, storage, audit. Their
 functions take the ``Ledger`` first, are synchronous and short, and run through ``Ledger.run`` where an
 event loop is near. Rows come back as frozen dataclasses of ``rows``.
 """
@@ -19,6 +19,7 @@ from . import (
     profile_versions,
     sessions,
     snapshots,
+    storage,
     users,
 )
 from .database import Ledger
@@ -47,6 +48,7 @@ __all__ = [
     "profile_versions",
     "sessions",
     "snapshots",
+    "storage",
     "upgrade",
     "users",
     "wait_for_revision",

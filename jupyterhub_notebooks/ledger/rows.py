@@ -46,6 +46,8 @@ class Workspace:
     unsaved_files: int
     unsaved_bytes: int
     limit_bytes: int | None
+    stored_bytes: int | None = None
+    pruned_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,8 @@ class Snapshot:
     size_bytes: int
     files: int
     stored_bytes: int
+    shared_bytes: int | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True)

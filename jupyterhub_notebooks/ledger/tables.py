@@ -127,7 +127,8 @@ Index(
     postgresql_where=text("emptied_at IS NULL"),
 )
 
-#: A notebook's files. unsaved_on names the volume with files newer than the newest snapshot.
+#: A notebook's files. unsaved_on names the volume with files newer than the newest snapshot. stored_bytes: what it takes
+#: in the store, as the last look there (pruned_at) found it.
 workspaces = Table(
     "workspaces",
     metadata,
@@ -138,6 +139,8 @@ workspaces = Table(
     Column("unsaved_files", Integer, nullable=False, server_default=text("0")),
     Column("unsaved_bytes", BigInteger, nullable=False, server_default=text("0")),
     Column("limit_bytes", BigInteger),
+    Column("stored_bytes", BigInteger),
+    Column("pruned_at", Utc),
 )
 
 #: The key of an encrypted workspace, wrapped: it opens with a key that is not in this database.
@@ -229,7 +232,7 @@ intents = Table(
     Column("done_at", Utc),
 )
 
-#: Index of the snapshot objects. state: reserved (the object may exist) or committed.
+#: Index of the snapshot objects. state: reserved (the object may exist) or committed. name: kept by its user for ever.
 snapshots = Table(
     "snapshots",
     metadata,
@@ -243,6 +246,8 @@ snapshots = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("files", Integer, nullable=False),
     Column("stored_bytes", BigInteger, nullable=False),
+    Column("shared_bytes", BigInteger),
+    Column("name", String(200)),
 )
 
 #: The log of each session, as its agent and its spawner wrote it.

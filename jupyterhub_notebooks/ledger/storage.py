@@ -1,0 +1,148 @@
+"""What workspaces take in the store, which of their snapshots go, and the names that keep one.
+
+Promises: a row goes before its object does, so that nothing lists what is going; a snapshot with a name, the newest save
+and the highest number never go; every removal and every name is in the audit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, or_, select, update
+
+from ..errors import Conflict, NotFound
+from . import audit
+from .database import Ledger
+from .rows import Snapshot, Workspace, made
+from .tables import notebooks, snapshots, workspaces
+
+MOST_NAME = 200
+
+
+@dataclass(frozen=True)
+class UserSpace:
+    """Bytes. size: newest snapshots of the notebooks outside the trash, what the user sees. trash: of those in it.
+
+    stored: what all of them take in the store, as far as it was looked at.
+    """
+
+    size_bytes: int = 0
+    trash_bytes: int = 0
+    stored_bytes: int = 0
+    notebooks: int = 0
+
+
+def name_snapshot(
+    ledger: Ledger, workspace: str, number: int, name: str, actor: str | None, now: datetime
+) -> Snapshot:
+    """Gives a committed snapshot a name, so that retention leaves it; the empty name takes it away.
+
+    Raises NotFound.
+    """
+    here = (snapshots.c.workspace == workspace) & (snapshots.c.number == number)
+    given = " ".join(name.split())[:MOST_NAME] or None
+    with ledger.write() as connection:
+        _lock(connection, workspace)
+        row = connection.execute(select(snapshots).where(here, snapshots.c.state == "committed")).first()
+        if row is None:
+            raise NotFound(f"There is no snapshot {number}", next=["Look at the list of snapshots again"])
+        if row.name != given:
+            connection.execute(update(snapshots).where(here).values(name=given))
+            evidence = {"number": number, "kept": given is not None}
+            audit.add(connection, now, actor, [workspace], "snapshot.named", "asked", evidence)
+        return made(Snapshot, connection.execute(select(snapshots).where(here)).one())
+
+
+def to_prune(ledger: Ledger, before: datetime, most: int) -> list[Workspace]:
+    """Workspaces that have snapshots and were not pruned since before, the longest waiting first."""
+    has = select(snapshots.c.number).where(snapshots.c.workspace == workspaces.c.id).exists()
+    query = (
+        select(workspaces)
+        .join(notebooks, notebooks.c.workspace == workspaces.c.id)
+        .where(notebooks.c.emptied_at.is_(None), has)
+        .where(or_(workspaces.c.pruned_at.is_(None), workspaces.c.pruned_at < before))
+        .order_by(workspaces.c.pruned_at.is_not(None), workspaces.c.pruned_at, workspaces.c.id)
+        .limit(most)
+    )
+    with ledger.read() as connection:
+        return [made(Workspace, row) for row in connection.execute(query)]
+
+
+def going(ledger: Ledger, workspace: str, numbers: Collection[int], now: datetime) -> tuple[int, ...]:
+    """Drops the rows of snapshots whose objects are removed next; answers those dropped.
+
+    Raises Conflict where one of them may not go: it got a name, or a commit is under way. Then no row goes.
+    """
+    with ledger.write() as connection:
+        _lock(connection, workspace)
+        rows = connection.execute(select(snapshots).where(snapshots.c.workspace == workspace)).all()
+        last = max((row.number for row in rows), default=0)
+        head = max((row.number for row in rows if row.kind == "save"), default=0)
+        mine = [row for row in rows if row.number in numbers]
+        for row in mine:
+            if row.name or row.state != "committed" or row.number in (last, head):
+                raise Conflict(
+                    f"Snapshot {row.number} stays", "It was named or is the newest.", field="number"
+                )
+        dropped = tuple(sorted(row.number for row in mine))
+        if dropped:
+            connection.execute(
+                delete(snapshots).where(snapshots.c.workspace == workspace, snapshots.c.number.in_(dropped))
+            )
+            evidence = {"numbers": list(dropped)}
+            audit.add(connection, now, None, [workspace], "snapshot.removed", "retention", evidence)
+        return dropped
+
+
+def pruned(
+    ledger: Ledger,
+    workspace: str,
+    now: datetime,
+    stored_bytes: int | None = None,
+    shared: Mapping[int, int] | None = None,
+) -> None:
+    """The workspace was looked at: what it takes in the store, and by number what snapshots share with earlier ones."""
+    values: dict[str, object] = {"pruned_at": now}
+    if stored_bytes is not None:
+        values["stored_bytes"] = stored_bytes
+    with ledger.write() as connection:
+        _lock(connection, workspace)
+        connection.execute(update(workspaces).where(workspaces.c.id == workspace).values(**values))
+        for number, size in (shared or {}).items():
+            here = (snapshots.c.workspace == workspace) & (snapshots.c.number == number)
+            connection.execute(update(snapshots).where(here).values(shared_bytes=size))
+
+
+def of_user(ledger: Ledger, user: str) -> UserSpace:
+    """What a user's notebooks take, those in the trash apart."""
+    newest = (
+        select(snapshots.c.workspace, func.max(snapshots.c.number).label("number"))
+        .where(snapshots.c.kind == "save", snapshots.c.state == "committed")
+        .group_by(snapshots.c.workspace)
+        .subquery()
+    )
+    query = (
+        select(notebooks.c.trashed_at, workspaces.c.stored_bytes, snapshots.c.size_bytes)
+        .select_from(notebooks.join(workspaces, workspaces.c.id == notebooks.c.workspace))
+        .outerjoin(newest, newest.c.workspace == workspaces.c.id)
+        .outerjoin(
+            snapshots, (snapshots.c.workspace == newest.c.workspace) & (snapshots.c.number == newest.c.number)
+        )
+        .where(notebooks.c.user == user, notebooks.c.emptied_at.is_(None))
+    )
+    with ledger.read() as connection:
+        rows = connection.execute(query).all()
+    live = [row for row in rows if row.trashed_at is None]
+    return UserSpace(
+        sum(row.size_bytes or 0 for row in live),
+        sum(row.size_bytes or 0 for row in rows if row.trashed_at is not None),
+        sum(row.stored_bytes or 0 for row in rows),
+        len(live),
+    )
+
+
+def _lock(connection: Connection, workspace: str) -> None:
+    """One at a time changes the index of this workspace."""
+    connection.execute(select(workspaces.c.id).where(workspaces.c.id == workspace).with_for_update())
