@@ -35,6 +35,7 @@ class Notebook:
     trashed_at: datetime | None
     trashed_by: str | None
     emptied_at: datetime | None
+    volume_number: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class Session:
     cause: str | None
     detail: str | None
     actor: str | None
+    dismissed_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,25 @@ class Snapshot:
     stored_bytes: int
     shared_bytes: int | None = None
     name: str | None = None
+    dismissed_at: datetime | None = None
+    dismissed_by: str | None = None
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A volume whose unsaved files a notebook was started without. head: the save that it was started from."""
+
+    id: str
+    workspace: str
+    volume: str
+    session: str | None
+    at: datetime
+    actor: str | None
+    head: int
+    files: int
+    size_bytes: int
+    settled_at: datetime | None
+    snapshot: int | None
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,8 @@ profile_versions = Table(
     Column("seen_at", Utc, nullable=False),
 )
 
-#: What a user owns and names. trashed_at: in the trash; emptied_at: gone for good, the name is free.
+#: What a user owns and names. volume_number: how often it was given another volume in place of one that was not to be
+#: reached. trashed_at: in the trash; emptied_at: gone for good, the name is free.
 notebooks = Table(
     "notebooks",
     metadata,
@@ -117,6 +118,7 @@ notebooks = Table(
     Column("trashed_at", Utc),
     Column("trashed_by", String(ID_LENGTH)),
     Column("emptied_at", Utc),
+    Column("volume_number", Integer, nullable=False, server_default=text("0")),
 )
 Index(
     "uq_notebooks_user_server_name",
@@ -164,6 +166,7 @@ leases = Table(
 )
 
 #: One run of a notebook. kind: work or save. launch: what it started with (profiles.choosing.Launch).
+#: dismissed_at: its user has read why it ended in an error and wants to see it no more.
 #: verdict_at: when the newest heartbeat was judged, signals: what it said (contract.Signal). quiet_since: the idle
 #: clock's start. warned_at, reached_at, delayed_at: idle warning given, seen by somebody, stop put off for it.
 sessions = Table(
@@ -215,6 +218,7 @@ sessions = Table(
     Column("cause", String(40)),
     Column("detail", Text),
     Column("actor", String(ID_LENGTH)),
+    Column("dismissed_at", Utc),
 )
 Index("ix_sessions_open", sessions.c.closed_at, sessions.c.notebook)
 
@@ -248,6 +252,26 @@ snapshots = Table(
     Column("stored_bytes", BigInteger, nullable=False),
     Column("shared_bytes", BigInteger),
     Column("name", String(200)),
+    Column("dismissed_at", Utc),
+    Column("dismissed_by", String(ID_LENGTH)),
+)
+
+#: Volumes with unsaved files that a notebook was started without (from its last save, number head). session: whose
+#: files they are. settled_at: they were kept as recovery snapshot ``snapshot``, or nothing on it was unsaved.
+set_aside = Table(
+    "set_aside",
+    metadata,
+    _id("id", primary_key=True),
+    _id("workspace", nullable=False, index=True),
+    Column("volume", Text, nullable=False),
+    _id("session"),
+    Column("at", Utc, nullable=False),
+    Column("actor", String(ID_LENGTH)),
+    Column("head", Integer, nullable=False),
+    Column("files", Integer, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("settled_at", Utc),
+    Column("snapshot", Integer),
 )
 
 #: The log of each session, as its agent and its spawner wrote it.
