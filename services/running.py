@@ -18,7 +18,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from urllib.parse import urlsplit
 
@@ -29,6 +29,7 @@ from tornado.web import Application
 
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK, to_text
 from jupyterhub_notebooks.errors import ConfigError, NotebooksError, PortTaken
+from jupyterhub_notebooks.listening import holder
 from jupyterhub_notebooks.settings import Settings
 
 PORT_WAIT_SECONDS = 10.0
@@ -169,16 +170,17 @@ async def _bound(host: str, port: int, wait_seconds: float) -> list[socket.socke
         await asyncio.sleep(0.1)
 
 
-def holder(port: int) -> str:
-    """Who listens there: ``nginx (process 812)``; empty where the system does not say."""
-    with contextlib.suppress(psutil.Error, OSError):
-        for each in psutil.net_connections(kind="tcp"):
-            where = each.laddr
-            if each.status == psutil.CONN_LISTEN and where and where.port == port and each.pid:
-                with contextlib.suppress(psutil.Error):
-                    return f"{psutil.Process(each.pid).name()} (process {each.pid})"
-                return f"process {each.pid}"
-    return ""
+def needed(environment: Mapping[str, str], name: str) -> str:
+    """A variable that the Hub sets for the services that it starts. Raises ConfigError."""
+    value = environment.get(name)
+    if not value:
+        raise ConfigError(
+            "This variable is not set",
+            "The Hub sets it for the services that it starts",
+            ["Let the Hub start this service, or set it as the service's README says"],
+            field=name,
+        )
+    return value
 
 
 class JsonLines(logging.Formatter):

@@ -30,9 +30,20 @@ ROOMS = {
     "agent": BASE | {"workspace"},
     "lab": BASE | {"workspace"},
     "configure": FOUNDATION,
-    "cli": BASE | {"client", "hubapi", "workspace", "profiles", "ledger", "login", "configure"},
+    "listening": set(),
+    "cli": BASE | {"client", "hubapi", "workspace", "profiles", "ledger", "login", "configure", "listening"},
     "services": BASE
-    | {"profiles", "workspace", "hubapi", "client", "enforcement", "ledger", "login", "configure"},
+    | {
+        "profiles",
+        "workspace",
+        "hubapi",
+        "client",
+        "enforcement",
+        "ledger",
+        "login",
+        "configure",
+        "listening",
+    },
     "config": {"configure"},
 }
 
@@ -48,6 +59,7 @@ OTHERS = {
     "login": {"jupyterhub", "traitlets", "tornado"},
     "agent": {"aiohttp", "psutil"},
     "lab": {"jupyter_server", "traitlets", "tornado", "psutil"},
+    "listening": {"psutil"},
     "cli": {"click", "rich", "psutil", "traitlets"},
     "services": {"jupyterhub", "tornado", "jinja2", "markupsafe", "pydantic", "psutil"},
     "config": set(),

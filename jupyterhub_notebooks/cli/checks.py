@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ..errors import ConfigError, NoSpace
+from ..listening import listeners
 from ..settings import Settings, secret
 from ..units import count, show_size
 from . import embedded, ports, tools
@@ -70,7 +71,7 @@ def internal_ports(plan: Plan, ours: Collection[int] = ()) -> None:
 
 
 def _held_by_us(port: int, ours: Collection[int]) -> bool:
-    return bool(ours) and any(pid in ours for pid in ports.listeners(port))
+    return bool(ours) and any(pid in ours for pid in listeners(port))
 
 
 def profiles(path: Path) -> int:

@@ -1,20 +1,17 @@
-"""Addresses on this machine: whether one is free, which one is, and who holds it.
+"""Addresses on this machine: whether one is free, and which one is.
 
 Only 127.0.0.1. New ports lie below the range from which outgoing connections take theirs.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import random
 import socket
-from collections.abc import Collection, Iterator
-from typing import Any
-
-import psutil
+from collections.abc import Collection
 
 from ..errors import ConfigError, PortTaken
+from ..listening import holder
 
 HOST = "127.0.0.1"
 LOWEST, HIGHEST = 20000, 32000
@@ -57,36 +54,6 @@ def choose_free(taken: Collection[int] = (), draw: random.Random | None = None) 
         if port not in taken and is_free(port):
             return port
     raise PortTaken("No free port was found", f"500 ports between {LOWEST} and {HIGHEST} are in use")
-
-
-def holder(port: int) -> str:
-    """Who listens there: ``nginx (process 812)``; empty where the system does not say."""
-    for pid in listeners(port):
-        try:
-            return f"{psutil.Process(pid).name()} (process {pid})"
-        except psutil.Error:
-            return f"process {pid}"
-    return ""
-
-
-def listeners(port: int) -> Iterator[int]:
-    """Process ids of those who listen there, as far as this user may know."""
-    try:
-        for each in psutil.net_connections(kind="tcp"):
-            if each.pid and _listens(each, port):
-                yield each.pid
-    except (psutil.Error, OSError):  # macOS lets people ask about their own processes only
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error, OSError):
-                for own in process.net_connections(kind="tcp"):
-                    if _listens(own, port):
-                        yield process.pid
-
-
-def _listens(connection: Any, port: int) -> bool:
-    return (
-        connection.status == psutil.CONN_LISTEN and bool(connection.laddr) and connection.laddr.port == port
-    )
 
 
 def taken(port: int, what: str, remedy: str) -> PortTaken:

@@ -14,6 +14,7 @@ from ..contract import Heartbeat
 from ..units import count, show_ago, show_duration, show_progress, show_size
 from . import telling
 from .causes import Cause, cause_of
+from .rows import Run
 from .rules import Limits
 from .sentences import Moment as Moment
 from .sentences import Sentence as Sentence
@@ -86,21 +87,9 @@ class WorkspaceRow(Protocol):
     def unsaved_bytes(self) -> int: ...
 
 
-class SessionRow(telling.Told, Protocol):
-    @property
-    def asked_at(self) -> datetime: ...
+class SessionRow(telling.Told, Run, Protocol):
     @property
     def allocated_at(self) -> datetime | None: ...
-    @property
-    def stop_asked_at(self) -> datetime | None: ...
-    @property
-    def ended_at(self) -> datetime | None: ...
-    @property
-    def closed_at(self) -> datetime | None: ...
-    @property
-    def heard_at(self) -> datetime | None: ...
-    @property
-    def phase(self) -> str: ...
     @property
     def done_bytes(self) -> int: ...
     @property

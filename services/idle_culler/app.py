@@ -8,18 +8,18 @@ import os
 from collections.abc import AsyncIterator, Mapping
 
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
-from jupyterhub_notebooks.errors import ConfigError
 from jupyterhub_notebooks.hubapi import HubApi
 from jupyterhub_notebooks.ledger import Ledger, wait_for_revision
 from jupyterhub_notebooks.settings import Settings
 
+from ..running import needed
 from .culling import Culler
 
 
 @contextlib.asynccontextmanager
 async def service(settings: Settings, environment: Mapping[str, str] = os.environ) -> AsyncIterator[None]:
     """Runs it. At the end no stop is begun any more; those that were are the Hub's and go on."""
-    url, token = _needed(environment, "JUPYTERHUB_API_URL"), _needed(environment, "JUPYTERHUB_API_TOKEN")
+    url, token = needed(environment, "JUPYTERHUB_API_URL"), needed(environment, "JUPYTERHUB_API_TOKEN")
     ledger = Ledger(settings.ledger)
     hub = HubApi(url, token, at_once=settings.culler_at_once)
     try:
@@ -36,15 +36,3 @@ async def service(settings: Settings, environment: Mapping[str, str] = os.enviro
     finally:
         hub.close()
         ledger.close()
-
-
-def _needed(environment: Mapping[str, str], name: str) -> str:
-    value = environment.get(name)
-    if not value:
-        raise ConfigError(
-            "This variable is not set",
-            "The Hub sets it for the services that it starts",
-            ["Let the Hub start this service, or set it as the service's README says"],
-            field=name,
-        )
-    return value

@@ -9,11 +9,12 @@ import os
 from collections.abc import AsyncIterator, Mapping
 
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK, Clock
-from jupyterhub_notebooks.errors import ConfigError, DatabaseAway, NotebooksError
+from jupyterhub_notebooks.errors import DatabaseAway, NotebooksError
 from jupyterhub_notebooks.hubapi import HubApi
 from jupyterhub_notebooks.ledger import Ledger, alone, wait_for_revision
 from jupyterhub_notebooks.settings import Settings
 
+from ..running import needed
 from .reconciling import Reconciler
 from .rescuing import Rescuer
 from .storage import Storage
@@ -76,7 +77,7 @@ class Janitor:
 async def service(settings: Settings, environment: Mapping[str, str] = os.environ) -> AsyncIterator[None]:
     """The service while it runs. Raises ConfigError or DatabaseAway."""
     ledger = Ledger(settings.ledger)
-    hub = HubApi(_needed(environment, "JUPYTERHUB_API_URL"), _needed(environment, "JUPYTERHUB_API_TOKEN"))
+    hub = HubApi(needed(environment, "JUPYTERHUB_API_URL"), needed(environment, "JUPYTERHUB_API_TOKEN"))
     try:
         await ledger.run(wait_for_revision)
         working = asyncio.create_task(Janitor(settings, ledger, hub).run())
@@ -89,15 +90,3 @@ async def service(settings: Settings, environment: Mapping[str, str] = os.enviro
     finally:
         hub.close()
         ledger.close()
-
-
-def _needed(environment: Mapping[str, str], name: str) -> str:
-    value = environment.get(name)
-    if not value:
-        raise ConfigError(
-            "This variable is not set",
-            "The Hub sets it for the services that it starts",
-            ["Let the Hub start this service, or set it as the service's README says"],
-            field=name,
-        )
-    return value

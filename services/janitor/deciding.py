@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from jupyterhub_notebooks.enforcement.rows import Run
+
 #: What is done about an open session.
 KEEP, CLOSE, STOP_AGAIN, END_SAVED, FINISH = "keep", "close", "stop_again", "end_saved", "finish"
 
@@ -30,23 +32,11 @@ class HubServer(Protocol):
     def pending(self) -> str | None: ...
 
 
-class SessionRow(Protocol):
+class SessionRow(Run, Protocol):
     @property
     def kind(self) -> str: ...
     @property
-    def phase(self) -> str: ...
-    @property
-    def asked_at(self) -> datetime: ...
-    @property
     def ready_at(self) -> datetime | None: ...
-    @property
-    def stop_asked_at(self) -> datetime | None: ...
-    @property
-    def ended_at(self) -> datetime | None: ...
-    @property
-    def closed_at(self) -> datetime | None: ...
-    @property
-    def heard_at(self) -> datetime | None: ...
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado.web import Application, RequestHandler, StaticFileHandler
 
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
-from jupyterhub_notebooks.errors import ConfigError, NotFound
+from jupyterhub_notebooks.errors import NotFound
 from jupyterhub_notebooks.hubapi import HubApi
 from jupyterhub_notebooks.ledger import Ledger, wait_for_revision
 from jupyterhub_notebooks.profiles.catalog import CatalogFile
@@ -108,7 +108,9 @@ def _cookie_secret(settings: Settings) -> bytes:
 async def service(settings: Settings, environment: Mapping[str, str] = os.environ) -> AsyncIterator[None]:
     """The service while it runs. Raises ConfigError, DatabaseAway or PortTaken."""
     ledger = Ledger(settings.ledger)
-    hub = HubApi(_needed(environment, "JUPYTERHUB_API_URL"), _needed(environment, "JUPYTERHUB_API_TOKEN"))
+    hub = HubApi(
+        running.needed(environment, "JUPYTERHUB_API_URL"), running.needed(environment, "JUPYTERHUB_API_TOKEN")
+    )
     HubOAuth.instance().cache_max_age = AUTH_REMEMBERED_SECONDS
     context = Context(
         settings,
@@ -117,11 +119,11 @@ async def service(settings: Settings, environment: Mapping[str, str] = os.enviro
         CatalogFile(settings.profiles),
         SYSTEM_CLOCK,
         environment.get("JUPYTERHUB_BASE_URL", "/"),
-        _needed(environment, "JUPYTERHUB_SERVICE_PREFIX"),
+        running.needed(environment, "JUPYTERHUB_SERVICE_PREFIX"),
         environment.get("JUPYTERHUB_HOST", ""),
     )
     await ledger.run(wait_for_revision)
-    url = _needed(environment, "JUPYTERHUB_SERVICE_URL")
+    url = running.needed(environment, "JUPYTERHUB_SERVICE_URL")
     parts = urlsplit(url)
     server = await running.listen(
         make_app(context), f"{parts.scheme}://{parts.netloc}/", setting="JUPYTERHUB_SERVICE_URL"
@@ -133,15 +135,3 @@ async def service(settings: Settings, environment: Mapping[str, str] = os.enviro
         await context.background.close()
         hub.close()
         ledger.close()
-
-
-def _needed(environment: Mapping[str, str], name: str) -> str:
-    value = environment.get(name)
-    if not value:
-        raise ConfigError(
-            "This variable is not set",
-            "The Hub sets it for the services that it starts",
-            ["Let the Hub start this service, or set it as the service's README says"],
-            field=name,
-        )
-    return value
