@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .checked import Body
+from .shown import Clock, Part
 
 PROTOCOL = 1
 
@@ -81,7 +82,11 @@ class HelloAnswer(Body):
 
     head: number of the newest snapshot of kind save, 0 where there is none. next_number: what the next
     snapshot would be called. secret_key: the workspace's key (hex) where it is encrypted. store_authority:
-    certificates (PEM) that storage's addresses are checked with, beside the system's.
+    certificates (PEM) that storage's addresses are checked with, beside the system's. title and profile: the notebook's,
+    as its user knows them. memory_bytes and cpus: what the profile gives, 0 for no limit. head_at and head_size_bytes:
+    of the newest save. last_stop: how the session before ended, where its user did not ask for it.
+    variables_bytes, variables_seconds: how much of the kernels' variables is kept before a stop, and within what time;
+    0: none.
     """
 
     workspace: str
@@ -101,6 +106,35 @@ class HelloAnswer(Body):
     store_authority: str = ""
     server_time: str = ""
     protocol: int = PROTOCOL
+    title: str = ""
+    profile: str = ""
+    memory_bytes: int = 0
+    cpus: float = 0.0
+    head_at: str | None = None
+    head_size_bytes: int = 0
+    last_stop: Notice | None = None
+    variables_bytes: int = 500_000_000
+    variables_seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class LostVariable(Body):
+    """One that could not be kept, or a whole kernel's (name is then ""). notebook: its file; why: a sentence's end."""
+
+    notebook: str = ""
+    name: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class KeptVariables(Body):
+    """What became of the kernels' variables before a stop. seconds: by how much that put the stop off."""
+
+    saved: int = 0
+    notebooks: int = 0
+    size_bytes: int = 0
+    seconds: float = 0.0
+    lost: tuple[LostVariable, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,7 +144,8 @@ class Heartbeat(Body):
     made_anew: sentences about what the agent had to make again in the workspace. warnings: what the user
     must know though the session runs (a startup script that ended with an error). done_orders: ids of
     orders that were carried out since the last heartbeat that was answered. shown_notices: ids of notices that
-    were on a screen where somebody could have seen them, since the last heartbeat that was answered.
+    were on a screen where somebody could have seen them, since the last heartbeat that was answered. variables: what
+    became of them, once an order ``checkpoint`` was carried out.
     """
 
     sequence: int
@@ -126,6 +161,7 @@ class Heartbeat(Body):
     done_orders: tuple[str, ...] = ()
     shown_notices: tuple[str, ...] = ()
     size_bytes: int | None = None
+    variables: KeptVariables | None = None
 
 
 @dataclass(frozen=True)
@@ -139,13 +175,21 @@ class Verdict(Body):
 
 @dataclass(frozen=True)
 class Notice(Body):
-    """Something the user must read: a label, title, why, next steps."""
+    """Something the user must read: a label, title, why, next steps.
+
+    head and body: title and why for a screen that counts times itself. keep: words of the button that moves a
+    deadline. colour: ``wait`` (amber), ``err`` (red) or ``work`` (blue).
+    """
 
     id: str
     reason: str
     title: str
     why: str = ""
     next: tuple[str, ...] = ()
+    head: tuple[Part, ...] = ()
+    body: tuple[Part, ...] = ()
+    keep: str = ""
+    colour: str = "wait"
 
 
 @dataclass(frozen=True)
@@ -172,6 +216,7 @@ class HeartbeatAnswer(Body):
     lease: Lease | None = None
     orders: tuple[Order, ...] = ()
     next_in_seconds: float = 30.0
+    clock: Clock = field(default_factory=Clock)
 
 
 @dataclass(frozen=True)
