@@ -101,6 +101,7 @@ class Session:
     detail: str | None
     actor: str | None
     dismissed_at: datetime | None = None
+    variables: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -219,6 +219,16 @@ sessions = Table(
     Column("detail", Text),
     Column("actor", String(ID_LENGTH)),
     Column("dismissed_at", Utc),
+    Column("variables", JSON),
+)
+
+stretches = Table(
+    "stretches",
+    metadata,
+    _id("session", primary_key=True),
+    Column("since", Utc, primary_key=True),
+    Column("verdict", String(10), nullable=False),
+    Column("sentence", Text, nullable=False),
 )
 Index("ix_sessions_open", sessions.c.closed_at, sessions.c.notebook)
 
