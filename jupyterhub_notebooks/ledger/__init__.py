@@ -20,6 +20,7 @@ from . import (
     sessions,
     snapshots,
     storage,
+    stretches,
     users,
 )
 from .database import Ledger
@@ -49,6 +50,7 @@ __all__ = [
     "sessions",
     "snapshots",
     "storage",
+    "stretches",
     "upgrade",
     "users",
     "wait_for_revision",

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
 from ..names import new_id
-from . import audit
+from . import audit, stretches
 from .database import Ledger
 from .rows import Intent, Session, made
 from .tables import intents, notebooks, sessions, users
@@ -26,12 +26,14 @@ CAUSES = ("idle", "session_limit")
 
 @dataclass(frozen=True)
 class Change:
-    """values: columns to write. action: of an audit row, none where it is ''."""
+    """values: columns to write. action: of an audit row, none where it is ''. silent_since: nothing was heard from then
+    until now, which is a stretch of its own."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     action: str = ""
     cause: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    silent_since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,24 @@ def change(
         wanted = decide(row)
         if wanted.values:
             connection.execute(update(sessions).where(sessions.c.id == session).values(**wanted.values))
+        _history(connection, row, wanted, now)
         if wanted.action:
             subjects = [session, row.notebook]
             audit.add(connection, now, actor, subjects, wanted.action, wanted.cause, wanted.evidence)
         return made(Session, connection.execute(select(sessions).where(sessions.c.id == session)).one())
+
+
+def _history(connection: Connection, row: Session, wanted: Change, now: datetime) -> None:
+    """A verdict that is another one than before begins a stretch, and so does one after a silence."""
+    silent = wanted.silent_since
+    if silent is not None:
+        stretches.begin(connection, row.id, silent, "unknown", "Nothing was heard of the notebook.")
+    verdict = wanted.values.get("verdict")
+    if verdict and (verdict != row.verdict or silent is not None):
+        sentence = str(wanted.values.get("verdict_sentence") or "")
+        if verdict == "quiet":  # for how long says the stretch itself
+            sentence = "Nothing ran and nobody was there."
+        stretches.begin(connection, row.id, now, verdict, sentence)
 
 
 def due(ledger: Ledger, now: datetime) -> list[Due]:

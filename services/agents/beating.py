@@ -39,8 +39,10 @@ async def beat(agents: Agents, session: Session, body: Heartbeat) -> Beat:
     newer = agents.heartbeats.is_newer(session.id, body)
     ends = newer and body.ended is not None and not (session.ended_at and session.cause)
     urgent = newer and (ends or is_urgent(values, session))
+    silent = clocking.silent_since(session, agents.settings.heartbeat_seconds, now) if clocks_now else None
     judges = newer and (
-        clocking.is_urgent(clocks_now, session) or (bool(clocks_now) and bool(body.done_orders))
+        clocking.is_urgent(clocks_now, session)
+        or (bool(clocks_now) and (bool(body.done_orders) or silent is not None))
     )
     said = await agents.ledger.run(
         _in_ledger,
@@ -48,7 +50,9 @@ async def beat(agents: Agents, session: Session, body: Heartbeat) -> Beat:
         frozenset(body.done_orders),
         values if urgent else {},
         body.ended if ends else None,
-        (lambda row: clocks.Change(clocking.values_of(row, body, limits, now))) if judges else None,
+        (lambda row: clocks.Change(clocking.values_of(row, body, limits, now), silent_since=silent))
+        if judges
+        else None,
         agents.settings.lease_seconds,
         now,
     )

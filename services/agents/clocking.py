@@ -20,6 +20,8 @@ from . import reading
 
 MOST_SIGNALS = 32
 GPU_UNUSED_SECONDS = 3600
+#: A notebook that was not heard for so long, and for two heartbeats, was not known meanwhile.
+SILENT_SECONDS = 60.0
 #: What somebody waits for: a change of one of these is written before the answer goes out.
 AT_ONCE = ("verdict", "quiet_since", "idle_ends_at", "session_ends_at", "warned_at", "reached_at")
 #: The rest of what a reading leaves; needs no transaction of its own.
@@ -58,6 +60,14 @@ def values_of(row: Session, beat: Heartbeat, limits: Limits, now: datetime) -> d
         if any(name.startswith("idle-") for name in beat.shown_notices):
             values["reached_at"] = now
     return values
+
+
+def silent_since(row: Session, heartbeat_seconds: float, now: datetime) -> datetime | None:
+    """Since when nothing was heard before this heartbeat; None where it was heard all the time."""
+    if row.verdict_at is None:
+        return None
+    silent = (now - row.verdict_at).total_seconds() > max(SILENT_SECONDS, 2 * heartbeat_seconds)
+    return row.verdict_at if silent else None
 
 
 def is_urgent(values: Mapping[str, Any], row: Session) -> bool:
