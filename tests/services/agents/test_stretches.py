@@ -7,6 +7,7 @@ from sqlalchemy import update
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
 from jupyterhub_notebooks.ledger import sessions, stretches
 from jupyterhub_notebooks.ledger.tables import sessions as table
+from jupyterhub_notebooks.ledger.tables import stretches as rows
 
 from .conftest import beat, hello
 
@@ -46,7 +47,8 @@ def test_a_silence_between_two_heartbeats_is_a_stretch_that_is_not_known(service
             .values(verdict_at=SYSTEM_CLOCK.now() - timedelta(minutes=5))
         )
         # The first stretch began before the silence, as it does outside of a test.
-        connection.exec_driver_sql("UPDATE stretches SET since = '2020-01-01 00:00:00.000000'")
+        earlier = SYSTEM_CLOCK.now() - timedelta(minutes=9)
+        connection.execute(update(rows).where(rows.c.session == session.id).values(since=earlier))
     beat(service, session, 2, "running", signals=signal("busy", "A cell runs"))
     assert stretches_of(service, session) == [
         ("working", "A cell runs."),
