@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Moment:
-    """A time inside a sentence. form: ``clock`` (14:25) or ``ago`` (28 min ago)."""
+    """A time inside a sentence. form: ``clock`` (14:25), ``ago`` (28 min ago), or ``left`` where a screen counts it itself."""
 
     at: datetime
     form: str = "clock"

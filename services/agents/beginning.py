@@ -14,6 +14,7 @@ from jupyterhub_notebooks.units import show_duration
 from ..keys import ensure_workspace
 from .committing import settle
 from .heartbeats import next_in_seconds
+from .introducing import introduction
 
 if TYPE_CHECKING:
     from .app import Agents
@@ -35,6 +36,7 @@ async def hello(agents: Agents, session: Session, body: Hello) -> HelloAnswer:
             _in_ledger, session, agents.settings.lease_seconds, agents.clock.now()
         )
     launch, settings = session.launch, agents.settings
+    told = await agents.ledger.run(introduction, session, settings.enforcement, agents.clock.now())
     return HelloAnswer(
         session.workspace,
         limit_bytes=limit or limit_bytes(settings, session),
@@ -52,6 +54,7 @@ async def hello(agents: Agents, session: Session, body: Hello) -> HelloAnswer:
         secret_key=key.hex() if key is not None and isinstance(held, leases.Lease) else None,
         store_authority=agents.authority,
         server_time=to_text(agents.clock.now()),
+        **told,
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 
 from jupyterhub_notebooks.clock import to_text
 from jupyterhub_notebooks.contract import (
+    Clock,
     Commit,
     Extend,
     Heartbeat,
@@ -20,6 +21,7 @@ from jupyterhub_notebooks.contract import (
     Snapshots,
     UrlsRequest,
 )
+from jupyterhub_notebooks.enforcement.showing import shown_clock
 from jupyterhub_notebooks.enforcement.telling import ends_of
 from jupyterhub_notebooks.errors import Unchecked
 from jupyterhub_notebooks.ledger import sessions, snapshots
@@ -32,6 +34,7 @@ from .ending import release
 from .extending import extended
 from .handling import SessionHandler
 from .heartbeats import next_in_seconds
+from .notices import notices_of
 from .urls import signed
 
 MOST_LINES = 1000
@@ -63,10 +66,11 @@ class HeartbeatHandler(SessionHandler):
                 verdict=clocking.verdict_of(row),
                 idle_ends_at=to_text(end.idle_at) if end.idle_at else None,
                 session_ends_at=to_text(end.session_at) if end.session_at else None,
-                notices=clocking.notices_of(row, limits, now) if body.phase == "running" else (),
+                notices=notices_of(row, limits, now) if body.phase == "running" else (),
                 lease=Lease(said.lease.number, said.lease.ends_in_seconds) if said.lease else None,
                 orders=said.orders,
                 next_in_seconds=again,
+                clock=shown_clock(row, limits, now) if body.phase == "running" else Clock(),
             )
         )
 
