@@ -33,6 +33,7 @@ from jupyterhub_notebooks.names import new_id
 from jupyterhub_notebooks.settings import VARIABLE, Settings
 
 START_SECONDS = 30.0
+COMMAND = (sys.executable, "-m", "jupyterhub_notebooks.services.agents", "--ends-with-parent")
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,13 @@ class RunningAgents:
     settings: Settings
     log: Path
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    command: tuple[str, ...] = COMMAND
 
     def start(self) -> None:
         environment = {**os.environ, VARIABLE: self.settings.to_json()}
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterhub_notebooks.services.agents", "--ends-with-parent"],
+                self.command,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -185,14 +187,20 @@ def free_port() -> int:
 
 
 def start_agents_service(
-    tmp_path: Path, *, port: int | None = None, started: bool = True, **settings: Any
+    tmp_path: Path,
+    *,
+    port: int | None = None,
+    started: bool = True,
+    command: tuple[str, ...] = COMMAND,
+    **settings: Any,
 ) -> RunningAgents:
     """Starts services/agents with a ledger and a directory store below tmp_path.
 
-    settings: fields of ``Settings`` that shall be others, such as ``store`` or ``lease_seconds``.
+    settings: fields of ``Settings`` that shall be others, such as ``ledger``, ``store`` or ``lease_seconds``.
+    command: runs the service.
     """
     url = f"http://127.0.0.1:{port or free_port()}/services/agents/"
-    database = f"sqlite:///{tmp_path}/ledger.sqlite"
+    database = settings.get("ledger") or f"sqlite:///{tmp_path}/ledger.sqlite"
     usual = Settings(
         ledger=database,
         store=f"file://{tmp_path}/store",
@@ -203,7 +211,8 @@ def start_agents_service(
     )
     ledger = Ledger(database)
     upgrade(ledger)
-    made = RunningAgents(url, ledger, dataclasses.replace(usual, **settings), tmp_path / "agents.log")
+    differing = dataclasses.replace(usual, **settings)
+    made = RunningAgents(url, ledger, differing, tmp_path / "agents.log", command=command)
     if started:
         made.start()
     return made
