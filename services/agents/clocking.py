@@ -1,4 +1,4 @@
-"""From a heartbeat and the session's row to the clocks: verdict, deadlines, notices. Pure.
+"""From a heartbeat and the session's row to the clocks: verdict and deadlines. Pure.
 
 What it returns are columns of the row; whoever writes them does so in one transaction with reading it.
 """
@@ -6,20 +6,18 @@ What it returns are columns of the row; whoever writes them does so in one trans
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from jupyterhub_notebooks.clock import from_text, to_text
-from jupyterhub_notebooks.contract import Heartbeat, Notice, Signal, Verdict
-from jupyterhub_notebooks.enforcement import rules, telling, verdict
+from jupyterhub_notebooks.clock import to_text
+from jupyterhub_notebooks.contract import Heartbeat, Signal, Verdict
+from jupyterhub_notebooks.enforcement import rules, verdict
 from jupyterhub_notebooks.enforcement.rules import Ends, Limits
 from jupyterhub_notebooks.ledger import Session
-from jupyterhub_notebooks.units import show_duration
 
 from . import reading
 
 MOST_SIGNALS = 32
-GPU_UNUSED_SECONDS = 3600
 #: A notebook that was not heard for so long, and for two heartbeats, was not known meanwhile.
 SILENT_SECONDS = 60.0
 #: What somebody waits for: a change of one of these is written before the answer goes out.
@@ -116,48 +114,6 @@ def verdict_of(row: Session) -> Verdict:
     return Verdict(row.verdict, since, row.verdict_sentence or "")
 
 
-def notices_of(row: Session, limits: Limits, now: datetime) -> tuple[Notice, ...]:
-    """What the user must read now."""
-    found = []
-    end = telling.ends_of(row, limits)
-    if end.idle_at is not None and rules.warning_due(end.idle_at, limits.idle_seconds, limits, now):
-        assert row.quiet_since is not None
-        found.append(
-            Notice(
-                f"idle-{int(row.quiet_since.timestamp())}-{_stage(end.idle_at, limits, now)}",
-                "idle_soon",
-                f"Idle stop in {telling.left(end.idle_at, now)}",
-                f"{verdict.quiet_sentence(row.quiet_since, now)} Files are saved first.",
-                ("Keep working",),
-            )
-        )
-    if end.session_at is not None and rules.warning_due(end.session_at, limits.max_seconds, limits, now):
-        left = limits.extensions - row.extensions
-        step = show_duration(limits.extend_seconds)
-        used = f"{row.extensions + 1} of {limits.extensions}"
-        found.append(
-            Notice(
-                f"limit-{int(end.session_at.timestamp())}-{_stage(end.session_at, limits, now)}",
-                "limit_soon",
-                f"Session ends in {telling.left(end.session_at, now)}",
-                f"The {show_duration(limits.max_seconds)} of {row.profile} are over then; files are saved first.",
-                (f"Extend by {step} ({used})",) if left > 0 and limits.extend_seconds else (),
-            )
-        )
-    unused = _gpu_unused_since(row)
-    if unused is not None and now - unused >= timedelta(seconds=GPU_UNUSED_SECONDS):
-        found.append(
-            Notice(
-                f"gpu-{int(unused.timestamp())}",
-                "gpu_unused",
-                f"The GPU has not been used for {show_duration((now - unused).total_seconds())}",
-                "It is held for this notebook alone.",
-                ("Start with a profile without a GPU",),
-            )
-        )
-    return tuple(found)
-
-
 def next_in_seconds(usual: float, soon: float, row: Session, limits: Limits, now: datetime) -> float:
     """The usual time; sooner where a warning begins before, and soon in the last two minutes."""
     end = rules.ends(row, limits)
@@ -171,20 +127,3 @@ def next_in_seconds(usual: float, soon: float, row: Session, limits: Limits, now
         to_warning = left - limits.lead(limit)
         wait = min(wait, max(soon, to_warning if to_warning > 0 else usual), max(soon, left - 120))
     return wait
-
-
-def _stage(at: datetime, limits: Limits, now: datetime) -> int:
-    """Which warning this is: the smallest one that is due."""
-    left = (at - now).total_seconds()
-    due = [seconds for seconds in limits.warn_seconds if left <= seconds]
-    return int(min(due, default=limits.warn_seconds[0] if limits.warn_seconds else 0))
-
-
-def _gpu_unused_since(row: Session) -> datetime | None:
-    for one in row.signals or ():
-        if one.get("name") == "gpu" and one.get("state") == "idle" and one.get("since"):
-            try:
-                return from_text(str(one["since"]))
-            except ValueError:
-                return None
-    return None
