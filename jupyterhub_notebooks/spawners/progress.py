@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,12 +72,23 @@ def stuck(row: Session, quiet_seconds: float, contact: str) -> NotStarted:
 
 def ended(row: Session, code: int | None, log: list[str], contact: str) -> NotStarted:
     """The error of a start whose process ended. code: its exit status. log: its last lines."""
-    why = row.detail or _last_words(log)
+    killed = code is not None and code < 0 and not row.cause
+    why = row.detail or (_killed(-code) if killed and code else _last_words(log))
     if not why:
         why = f"It ended with status{NBSP}{code}" if code else "It gave no reason"
-    label = row.cause or "did_not_start"
+    label = row.cause or ("agent_died" if killed else "did_not_start")
     cause = cause_of(label)
     return NotStarted(cause.title, why, (*cause.next, f"Ask {contact}"), cause=label)
+
+
+def _killed(number: int) -> str:
+    """What is known of a process that a signal ended: it could say nothing itself."""
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal{NBSP}{number}"
+    often = ": most often the machine ran out of memory" if number == signal.SIGKILL else ""
+    return f"It was ended by {name} before the server answered{often}"
 
 
 def _last_words(log: list[str]) -> str:
