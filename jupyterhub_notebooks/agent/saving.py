@@ -144,7 +144,7 @@ class PeriodicSaves:
             self._wake.clear()
             with self._lock:
                 orders, self._orders = self._orders, []
-            saver = saver or Saver(self._context, 60.0, self._ending.is_set)
+            saver = saver or Saver(self._context, min(AGAIN_SECONDS, self._interval), self._ending.is_set)
             wait = self._interval if self._attempt(saver) else min(self._interval, AGAIN_SECONDS)
             for order in orders:
                 self._context.standing.done(order)

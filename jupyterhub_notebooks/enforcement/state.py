@@ -114,7 +114,7 @@ class Facts:
 
     saved_at: the newest save. trash_days: how long a notebook stays in the trash. being_saved: a run that only saves
     is under way. save_asked: somebody asked for one.
-    limits: what the session may last, None where that is not known.
+    limits: what the session may last, None where that is not known. start_asked: it starts once it is saved.
     """
 
     actor: str = ""
@@ -123,6 +123,7 @@ class Facts:
     being_saved: bool = False
     save_asked: bool = False
     limits: Limits | None = None
+    start_asked: bool = False
 
 
 def state_of(
@@ -142,6 +143,9 @@ def state_of(
         return State(TRASHED, "", BADGES[TRASHED], ("Kept until ", Moment(until, "ago"), "."))
     if session is None:
         return State(STOPPED, "new", BADGES[STOPPED], ("Not started yet.",))
+    if session.closed_at is not None and facts.start_asked and facts.being_saved:
+        first = ("Its files are saved first; it starts right after that.",)
+        return State(STARTING, "waiting", BADGES["waiting"], first)
     if session.closed_at is not None:
         return _closed(session, workspace, facts)
     phase = heartbeat.phase if heartbeat is not None else session.phase

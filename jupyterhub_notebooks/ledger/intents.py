@@ -16,8 +16,8 @@ from .rows import Intent, made
 from .tables import intents
 
 #: What an agent may be ordered to do; ``stop`` is for the Hub's side alone, and so is ``save_only``: the order to
-#: start a run that saves what a session, which is over, could not save.
-DO = ("stop", "save", "checkpoint", "finish", "report", "save_only")
+#: start a run that saves what a session, which is over, could not save. ``start``: it starts once such a run is over.
+DO = ("stop", "save", "checkpoint", "finish", "report", "save_only", "start")
 
 
 def ask(

@@ -66,6 +66,12 @@ def save_orders(ledger: Ledger, notebook: Notebook | None) -> list[Intent]:
     return intents.open_of(ledger, last[0].id, "save_only") if last else []
 
 
+def start_wishes(ledger: Ledger, notebook: Notebook) -> list[Intent]:
+    """Open wishes to start a notebook once it is saved: any start meets them."""
+    past = sessions.of_notebook(ledger, notebook.id, 20)
+    return [one for session in past for one in intents.open_of(ledger, session.id, "start")]
+
+
 def options_of(
     catalog: Catalog, notebook: Notebook | None, asked: Mapping[str, Any], now: datetime
 ) -> dict[str, Any]:
@@ -134,7 +140,7 @@ def begin(
     found = find(ledger, place, now)
     notebook = found.notebook or notebooks.ensure(ledger, found.user.id, place.server, now)
     actor = users.by_name(ledger, opening.actor) if opening.actor else None
-    orders = save_orders(ledger, notebook) if launch.run == "save" else []
+    orders = save_orders(ledger, notebook) if launch.run == "save" else start_wishes(ledger, notebook)
     session = sessions.begin(
         ledger,
         opening.session,

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from .. import running
 from ..keys import wrapping_key
 from . import clocking, directory, handlers, store_handlers
 from .allowance import Allowance
+from .awaiting import awaited
 from .handling import Health, Nothing
 from .heartbeats import Heartbeats
 from .orders import Waiting
@@ -146,30 +148,30 @@ async def service(settings: Settings) -> AsyncIterator[None]:
         if settings.encryption_key:
             wrapping_key(settings.encryption_key)  # said at the start, not to the first user
         signer = signer_of(settings, SYSTEM_CLOCK)
-        objects = await asyncio.to_thread(open_objects, settings, hub_id, now)
-        agents = Agents(
-            settings, ledger, objects, signer, root=root_of(settings), authority=authority_of(settings)
-        )
-        sockets = await running.bind(settings.agents_url, setting="agents_url")
-        if agents.root is not None:  # the port is ours, so no other process writes there
-            await asyncio.to_thread(directory.sweep, agents.root)
-        server = await running.listen(
-            make_app(agents), settings.agents_url, max_body_bytes=MOST_BODY_BYTES, sockets=sockets
-        )
-        writing = asyncio.create_task(agents.heartbeats.run(SYSTEM_CLOCK.monotonic))
-        try:
-            yield
-        finally:
-            server.stop()
-            await agents.waiting.close()
-            await agents.settled(END_SECONDS)
-            await server.close_all_connections()
-            writing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await writing
+        async with awaited(partial(open_objects, settings, hub_id, now)) as objects:
+            agents = Agents(
+                settings, ledger, objects, signer, root=root_of(settings), authority=authority_of(settings)
+            )
+            sockets = await running.bind(settings.agents_url, setting="agents_url")
+            if agents.root is not None:  # the port is ours, so no other process writes there
+                await asyncio.to_thread(directory.sweep, agents.root)
+            server = await running.listen(
+                make_app(agents), settings.agents_url, max_body_bytes=MOST_BODY_BYTES, sockets=sockets
+            )
+            writing = asyncio.create_task(agents.heartbeats.run(SYSTEM_CLOCK.monotonic))
             try:
-                await agents.heartbeats.flush()
-            except DatabaseAway as error:
-                log.warning("the last heartbeats were not written: %s", error.sentence())
+                yield
+            finally:
+                server.stop()
+                await agents.waiting.close()
+                await agents.settled(END_SECONDS)
+                await server.close_all_connections()
+                writing.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await writing
+                try:
+                    await agents.heartbeats.flush()
+                except DatabaseAway as error:
+                    log.warning("the last heartbeats were not written: %s", error.sentence())
     finally:
         ledger.close()

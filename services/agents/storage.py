@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, cast
@@ -49,6 +49,10 @@ __all__ = [
 
 
 log = logging.getLogger("agents.store")
+
+#: How long a request tries a store again. Agents try again themselves, and wait 30 s for an answer: they shall hear
+#: that it is storage that does not answer.
+PATIENCE_SECONDS = 8.0
 
 
 class Objects(Protocol):
@@ -97,10 +101,22 @@ def check_mounted(root: Path) -> None:
         )
 
 
-def open_objects(settings: Settings, hub_id: str, now: datetime, clock: Clock = SYSTEM_CLOCK) -> Objects:
-    """The store of these settings, claimed for this Hub and looked at. Raises BadInput, ConfigError, StorageAway."""
+def open_objects(
+    settings: Settings,
+    hub_id: str,
+    now: datetime,
+    answered: Callable[[], None] = lambda: None,
+    clock: Clock = SYSTEM_CLOCK,
+) -> Objects:
+    """The store of these settings, claimed for this Hub and looked at. Raises BadInput, ConfigError, StorageAway.
+
+    answered: called once the store has said something.
+    """
     store = open_store(settings.store, settings.store_options, serialized=True)
+    if hasattr(store, "patience_seconds"):
+        store.patience_seconds = PATIENCE_SECONDS
     facts = claim_root(store, hub_id, now)
+    answered()
     look_at(store, facts, settings, clock)
     root = root_of(settings)
     return store if root is None else Mounted(store, root)
@@ -110,7 +126,7 @@ def spare(objects: Objects, workspace: str, names: Sequence[str]) -> tuple[str, 
     """Takes blocks off the workspace's lists of what is to be removed; answers those that are gone already."""
     if not names:
         return ()
-    store = objects.whole() if isinstance(objects, Mounted) else cast(Store, objects)
+    store: Store = objects.whole() if hasattr(objects, "whole") else cast(Store, objects)
     try:
         WorkspaceStore(store, workspace_prefix(workspace)).spare(names)
     except MissingBlocks as error:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK, Clock
 from jupyterhub_notebooks.errors import DatabaseAway, NotebooksError
@@ -17,11 +17,16 @@ from jupyterhub_notebooks.settings import Settings
 from ..running import needed
 from .reconciling import Reconciler
 from .rescuing import Rescuer
+from .starting import Starter
 from .storage import Storage
 
 log = logging.getLogger("janitor")
 
 ANOTHER_SECONDS = 1.0
+#: Between two looks for starts that somebody waits for.
+QUICK_SECONDS = 1.0
+
+Look = Callable[[], Awaitable[None]]
 
 
 class Janitor:
@@ -34,6 +39,7 @@ class Janitor:
             ("sessions", Reconciler(settings, ledger, hub, storage, clock).look),
             ("files that are not saved", Rescuer(settings, ledger, hub, storage, clock).look),
         )
+        self._quick = (("starts that wait for a save", Starter(ledger, hub, clock).look),)
         self._away: dict[str, str] = {}
 
     async def run(self) -> None:
@@ -55,8 +61,14 @@ class Janitor:
             await asyncio.sleep(ANOTHER_SECONDS)
 
     async def _work(self) -> None:
+        every = self._settings.janitor_interval_seconds
+        async with asyncio.TaskGroup() as both:  # someone may wait for the second
+            both.create_task(self._again(self._looks, every))
+            both.create_task(self._again(self._quick, min(every, QUICK_SECONDS)))
+
+    async def _again(self, looks: tuple[tuple[str, Look], ...], every_seconds: float) -> None:
         while True:
-            for what, look in self._looks:
+            for what, look in looks:
                 try:
                     await look()
                     self._away.pop(what, None)
@@ -64,7 +76,7 @@ class Janitor:
                     self._tell(what, error)
                 except Exception:  # whatever it was, the next look begins anew
                     log.exception("the look at %s ended with an error", what)
-            await asyncio.sleep(self._settings.janitor_interval_seconds)
+            await asyncio.sleep(every_seconds)
 
     def _tell(self, what: str, error: NotebooksError) -> None:
         """Once for each new trouble, not at every look."""

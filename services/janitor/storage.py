@@ -9,6 +9,9 @@ from jupyterhub_notebooks.settings import Settings
 from jupyterhub_notebooks.workspace.layout import ROOT_KEY
 from jupyterhub_notebooks.workspace.store import Store, open_store
 
+#: A look asks again soon; other work waits for it.
+PATIENCE_SECONDS = 2.0
+
 
 class Storage:
     """Opened at the first use. Every method may be called from several threads at once."""
@@ -21,6 +24,8 @@ class Storage:
         """Raises NotFound, StorageAway."""
         if self._store is None:
             self._store = open_store(self._settings.store, self._settings.store_options, serialized=True)
+            if hasattr(self._store, "patience_seconds"):
+                self._store.patience_seconds = PATIENCE_SECONDS
         try:
             return self._store.get(key)
         except NotFound:

@@ -27,6 +27,7 @@ from jupyterhub_notebooks.ledger import (
 from jupyterhub_notebooks.names import server_name
 from jupyterhub_notebooks.profiles.choosing import Launch, checked_options, choose
 
+from . import after_saving
 from .context import Context
 from .listing import limits_of
 from .people import Person
@@ -130,14 +131,18 @@ async def start(context: Context, person: Person, view: NotebookView, options: M
             f"{notebook.title} is in the trash", "", ["Put it back, then start it"], label="in_the_trash"
         )
     launch, kept = await agreed(context, person, options, view)
-    if await _is_up(context, view):
+    run = await context.ledger.run(after_saving.run_in_the_way, notebook.id, context.now())
+    if run is None and await _is_up(context, view):
         return
     evidence = {"profile": launch.profile, "flavor": launch.flavor}
     await context.ledger.run(
         audit.record, context.now(), person.user.id, [notebook.id], "notebook.start_asked", "asked", evidence
     )
     names = {"profile": launch.profile, **{"flavor": launch.flavor}, **kept}
-    await _begin_start(context, view, names)
+    if run is not None:
+        await context.ledger.run(after_saving.wish, view, names, person.user.id, context.now())
+    else:
+        await _begin_start(context, view, names)
     await context.ledger.run(notebooks.choose, notebook.id, launch.profile, kept)
 
 

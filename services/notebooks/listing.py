@@ -27,6 +27,7 @@ from jupyterhub_notebooks.profiles.model import Flavor
 from jupyterhub_notebooks.profiles.words import show_limits, show_price
 from jupyterhub_notebooks.units import show_size
 
+from . import after_saving
 from .context import Context
 from .people import Person
 
@@ -142,7 +143,11 @@ async def states(context: Context, person: Person, views: Sequence[NotebookView]
     actors = await context.ledger.run(_actors, asked)
     unsaved = [view.notebook.id for view in views if view.workspace.unsaved_on is not None]
     waiting = await context.ledger.run(_save_asked, unsaved)
-    return [_state(context, person, view, actors, view.notebook.id in waiting) for view in views]
+    wished = await context.ledger.run(after_saving.wished, views)
+    return [
+        _state(context, person, view, actors, view.notebook.id in waiting, view.notebook.id in wished)
+        for view in views
+    ]
 
 
 def _save_asked(ledger: Ledger, unsaved: Sequence[str]) -> set[str]:
@@ -193,6 +198,7 @@ def _state(
     view: NotebookView,
     actors: dict[str, tuple[str, str]],
     save_asked: bool = False,
+    start_asked: bool = False,
 ) -> State:
     actor = actors.get(view.session.id) if view.session else None
     name = "" if actor is None else "You" if actor[0] == person.user.id else actor[1]
@@ -203,6 +209,7 @@ def _state(
         view.saving is not None,
         save_asked,
         limits_of(context, view.session),
+        start_asked,
     )
     return state_of(view.notebook, view.session, None, context.now(), view.workspace, facts)
 

@@ -139,7 +139,7 @@ def test_bytes_that_changed_on_the_way_are_refused(store: Store) -> None:
 def test_nothing_is_committed_without_a_lease_that_lasts(store: Store, gate: Gate) -> None:
     facts = CommitFacts("save", 0, 0, 0)
     late = HeldLease()
-    late.renewed(Lease(1, 19.0), time.monotonic())
+    late.renewed(Lease(1, 120.0), time.monotonic() - 101.0)
     store.snapshots._lease = late
     store.snapshots._patience = Patience(0.1)
     with pytest.raises(ServiceAway, match="has not answered"):
@@ -149,6 +149,12 @@ def test_nothing_is_committed_without_a_lease_that_lasts(store: Store, gate: Gat
     with pytest.raises(LeaseLost):
         store.snapshots.commit(1, b"{}", facts)
     assert gate.count("POST", "v1/commit") == 0
+
+
+def test_a_short_lease_has_a_short_margin() -> None:
+    lease = HeldLease(monotonic=lambda: 100.0)
+    lease.renewed(Lease(1, 12.0), 100.0)
+    assert lease.may_commit() and lease.seconds_left() == 10.0
 
 
 def test_another_number_means_that_the_lease_is_lost() -> None:

@@ -25,6 +25,8 @@ T = TypeVar("T")
 #: How long a store that has answered before may be away before a call gives up; and one that never answered.
 PATIENCE_SECONDS = 60.0
 FIRST_SECONDS = 4.0
+#: A connection on which nothing comes for so long is given up.
+READ_SECONDS = 20
 _CONDITIONAL = ("if-none-match", "none")
 
 
@@ -171,7 +173,7 @@ def _arguments(options: Mapping[str, str]) -> dict[str, Any]:
         },
         "max_pool_connections": 32,
         "connect_timeout": 5,
-        "read_timeout": 60,
+        "read_timeout": READ_SECONDS,
         "retries": {"max_attempts": 0},
         "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",
