@@ -67,6 +67,10 @@ class Ledger:
             with connection.begin():
                 yield connection
 
+    def connection(self) -> Connection:
+        """A connection of the caller's own, outside any transaction; the caller closes it."""
+        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
     async def run(self, act: Callable[Concatenate[Ledger, P], T], *args: P.args, **more: P.kwargs) -> T:
         """``act(ledger, …)`` on the ledger's own thread, so that no event loop ever waits for a database."""
         loop = asyncio.get_running_loop()

@@ -1,7 +1,7 @@
-"""What workspaces take in the store, which of their snapshots go, and the names that keep one.
+"""What workspaces take in the store, and which of their snapshots go.
 
 Promises: a row goes before its object does, so that nothing lists what is going; a snapshot with a name, the newest save
-and the highest number never go; every removal and every name is in the audit.
+and the highest number never go; every removal is in the audit.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, or_, select, update
 
-from ..errors import Conflict, NotFound
+from ..errors import Conflict
 from . import audit
 from .database import Ledger
-from .rows import Snapshot, Workspace, made
+from .rows import Workspace, made
 from .tables import notebooks, snapshots, workspaces
-
-MOST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -32,27 +30,6 @@ class UserSpace:
     trash_bytes: int = 0
     stored_bytes: int = 0
     notebooks: int = 0
-
-
-def name_snapshot(
-    ledger: Ledger, workspace: str, number: int, name: str, actor: str | None, now: datetime
-) -> Snapshot:
-    """Gives a committed snapshot a name, so that retention leaves it; the empty name takes it away.
-
-    Raises NotFound.
-    """
-    here = (snapshots.c.workspace == workspace) & (snapshots.c.number == number)
-    given = " ".join(name.split())[:MOST_NAME] or None
-    with ledger.write() as connection:
-        _lock(connection, workspace)
-        row = connection.execute(select(snapshots).where(here, snapshots.c.state == "committed")).first()
-        if row is None:
-            raise NotFound(f"There is no snapshot {number}", next=["Look at the list of snapshots again"])
-        if row.name != given:
-            connection.execute(update(snapshots).where(here).values(name=given))
-            evidence = {"number": number, "kept": given is not None}
-            audit.add(connection, now, actor, [workspace], "snapshot.named", "asked", evidence)
-        return made(Snapshot, connection.execute(select(snapshots).where(here)).one())
 
 
 def to_prune(ledger: Ledger, before: datetime, most: int) -> list[Workspace]:

@@ -1,11 +1,11 @@
-"""What goes of a workspace's snapshots, what a name keeps, and what a user's notebooks take."""
+"""What goes of a workspace's snapshots, what stays, and what a user's notebooks take."""
 
 from datetime import timedelta
 
 import pytest
 
-from jupyterhub_notebooks.errors import Conflict, NotFound
-from jupyterhub_notebooks.ledger import audit, notebooks, sessions, snapshots, storage
+from jupyterhub_notebooks.errors import Conflict
+from jupyterhub_notebooks.ledger import audit, notebooks, reverting, sessions, snapshots, storage
 
 from .conftest import NOW
 from .test_moving import saved
@@ -36,19 +36,13 @@ def test_rows_of_snapshots_that_go_are_dropped_with_a_row_in_the_audit(ledger, b
 
 
 def test_a_snapshot_that_was_named_meanwhile_and_the_newest_stop_the_removal(ledger, book):
-    named = storage.name_snapshot(ledger, book.workspace, 2, "  before the\n talk ", book.user, NOW)
-    assert named.name == "before the talk"
+    reverting.name(ledger, book.id, book.workspace, 2, "before the talk", book.user, NOW)
     for going in ([1, 2], [1, 4]):
         with pytest.raises(Conflict):
             storage.going(ledger, book.workspace, going, NOW)
     assert numbers(ledger, book) == [4, 3, 2, 1]
-    assert storage.name_snapshot(ledger, book.workspace, 2, "", book.user, NOW).name is None
+    reverting.name(ledger, book.id, book.workspace, 2, "", book.user, NOW)
     assert storage.going(ledger, book.workspace, [1, 2], NOW) == (1, 2)
-
-
-def test_a_snapshot_that_is_not_there_cannot_be_named(ledger, book):
-    with pytest.raises(NotFound):
-        storage.name_snapshot(ledger, book.workspace, 9, "x", book.user, NOW)
 
 
 def test_workspaces_come_up_for_pruning_in_turn(ledger, made, book):
