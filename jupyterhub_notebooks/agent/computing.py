@@ -3,7 +3,8 @@
 Counted is everything that the agent started, down to the last descendant, and what left its parent; not counted
 are the agent and the server themselves. Busy is a session that used ``BUSY_CORES`` of one core, in the mean of the
 last ``WINDOW_SECONDS``: an open notebook with many kernels at rest stays below, and so does what wakes up now and
-then, while a job that computes for three seconds in thirty is above.
+then, while a job that computes for three seconds in thirty is above. What writes ``BUSY_BYTES_PER_SECOND`` to disks is
+busy too: a copy or a download takes hardly any of a core.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..contract import LocalSignal
+from ..units import show_size
 
 BUSY_CORES = 0.1
+BUSY_BYTES_PER_SECOND = 10_000.0
 WINDOW_SECONDS = 30.0
 #: Before so much of the window is known, nothing is said.
 LEAST_SECONDS = 2.0
@@ -24,12 +28,13 @@ LEAST_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Usage:
-    """One process: seconds it computed, and seconds of its children that have ended."""
+    """One process: seconds it computed, seconds of its children that have ended, and bytes it wrote to disks."""
 
     parent: int
     name: str
     own: float
     ended: float
+    written: float = 0.0
 
 
 #: (pid, start) -> usage: a pid that was given again is another process.
@@ -57,6 +62,16 @@ def used(before: Usages, after: Usages, spared: Collection[int]) -> dict[str, fl
     return made
 
 
+def wrote(before: Usages, after: Usages, spared: Collection[int]) -> dict[str, float]:
+    """Bytes written to disks between two readings, by the name of the program; never by the spared pids."""
+    made: dict[str, float] = {}
+    for key, usage in after.items():
+        more = usage.written - (before[key].written if key in before else 0.0)
+        if key[0] not in spared and more > 0:
+            made[usage.name] = made.get(usage.name, 0.0) + more
+    return made
+
+
 def read_tree(root: int) -> Usages:
     """The process root and all its descendants now; without those that may not be read."""
     import psutil
@@ -76,10 +91,21 @@ def read_tree(root: int) -> Usages:
                     process.name(),
                     times.user + times.system,
                     getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0),
+                    _written(process),
                 )
         except (psutil.Error, OSError):
             continue
     return found
+
+
+def _written(process: Any) -> float:
+    """Bytes that it gave to disks (not to terminals, pipes and sockets); 0 where the system does not say."""
+    import psutil
+
+    try:
+        return float(process.io_counters().write_bytes)
+    except (psutil.Error, AttributeError, OSError):
+        return 0.0
 
 
 class Computing:
@@ -97,6 +123,7 @@ class Computing:
         self._busy_cores, self._window = busy_cores, window_seconds
         self._last: tuple[float, Usages] | None = None
         self._steps: deque[tuple[float, float, dict[str, float]]] = deque()
+        self._writes: deque[dict[str, float]] = deque()
         self._state = "unknown"
         self._since = monotonic()
 
@@ -105,28 +132,40 @@ class Computing:
         now, after = self._monotonic(), self._read()
         if self._last is not None:
             at, before = self._last
-            self._steps.append((at, now, used(before, after, self._spared())))
+            spared = self._spared()
+            self._steps.append((at, now, used(before, after, spared)))
+            self._writes.append(wrote(before, after, spared))
             while len(self._steps) > 1 and self._steps[0][1] <= now - self._window:
                 self._steps.popleft()
+                self._writes.popleft()
         self._last = (now, after)
         self._judge(now)
 
+    def parents(self) -> dict[int, int]:
+        """The processes of the session at the last look, own ones among them: pid -> its parent's."""
+        return {pid: usage.parent for (pid, _), usage in (self._last[1] if self._last else {}).items()}
+
+    def cores(self) -> float:
+        """Used by the programs, in the mean of the window."""
+        return sum(self._mean()[1].values())
+
     def _mean(self) -> tuple[float, dict[str, float]]:
         """(seconds looked at, cores of each program)."""
-        if not self._steps:
-            return 0.0, {}
-        span = self._steps[-1][1] - self._steps[0][0]
-        sums: dict[str, float] = {}
-        for _, _, step in self._steps:
-            for name, seconds in step.items():
-                sums[name] = sums.get(name, 0.0) + seconds
-        return span, {name: seconds / span for name, seconds in sums.items()} if span > 0 else {}
+        span = self._steps[-1][1] - self._steps[0][0] if self._steps else 0.0
+        return span, _rates((step for _, _, step in self._steps), span)
+
+    def _rate_written(self) -> dict[str, float]:
+        """Bytes per second that each program wrote to disks, in the mean of the window."""
+        span = self._steps[-1][1] - self._steps[0][0] if self._steps else 0.0
+        return _rates(self._writes, span)
 
     def _judge(self, now: float) -> None:
         span, cores = self._mean()
         if span < LEAST_SECONDS:
             return
-        state = "busy" if sum(cores.values()) >= self._busy_cores else "idle"
+        written = sum(self._rate_written().values())
+        busy = sum(cores.values()) >= self._busy_cores or written >= BUSY_BYTES_PER_SECOND
+        state = "busy" if busy else "idle"
         if state != self._state:
             # The first word of a session at rest: it rests since it is looked at.
             self._since = self._since if self._state == "unknown" else now
@@ -138,7 +177,25 @@ class Computing:
         if self._state == "unknown":
             return LocalSignal("cpu", "unknown", None, "The processes were not measured yet")
         span, cores = self._mean()
+        if self._state == "busy" and sum(cores.values()) < self._busy_cores:
+            return LocalSignal("cpu", self._state, since, written_in_words(self._rate_written(), span))
         return LocalSignal("cpu", self._state, since, in_words(self._state, cores, span))
+
+
+def _rates(steps: Iterable[Mapping[str, float]], span: float) -> dict[str, float]:
+    sums: dict[str, float] = {}
+    for step in steps:
+        for name, amount in step.items():
+            sums[name] = sums.get(name, 0.0) + amount
+    return {name: amount / span for name, amount in sums.items()} if span > 0 else {}
+
+
+def written_in_words(rates: Mapping[str, float], span: float) -> str:
+    """Such as ``python3 writes 64 kB a second over the last 30 s``."""
+    if not rates:
+        return f"The programs wrote nothing over the last {span:.0f} s"
+    first = max(rates, key=lambda name: rates[name])
+    return f"{first} writes {show_size(round(sum(rates.values())))} a second over the last {span:.0f} s"
 
 
 def in_words(state: str, cores: Mapping[str, float], span: float) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..contract import LocalSignal
+from ..contract import LocalKernel, LocalSignal
 
 DELIMITER = b"<IDS|MSG>"
 #: Somebody who ran a cell is there for so long.
@@ -24,27 +24,37 @@ WAITS = "Waits for a person"
 
 @dataclass(frozen=True)
 class Kernel:
-    """One kernel. state as Jupyter says it; since: monotonic; waits: what for, in words, "" where it does not."""
+    """One kernel. state as Jupyter says it; since: monotonic; waits: what for, in words, "" where it does not; waits_since:
+    when it began to wait, or when that was over."""
 
     state: str
     since: float
     waits: str = ""
+    waits_since: float = 0.0
+
+    @property
+    def last(self) -> float:
+        """When something last went on in it."""
+        return max(self.since, self.waits_since)
 
 
 def kernel_signal(
     kernels: Mapping[str, Kernel], names: Mapping[str, str], last_end: float, now: float
 ) -> LocalSignal:
-    """names: of the notebooks that the kernels belong to. last_end: when a kernel that is gone was last seen."""
-    busy = {id: one for id, one in kernels.items() if one.state == "busy"}
-    if not busy:
-        since = max([last_end, *(one.since for one in kernels.values())])
-        return LocalSignal("kernel", "idle", max(0.0, now - since), _resting(kernels))
-    computing = [names.get(id, "a notebook") for id, one in busy.items() if not one.waits]
-    waiting = [f"{names.get(id, 'a notebook')} {one.waits}" for id, one in busy.items() if one.waits]
-    parts = [f"A cell runs in {_listed(computing)}"] if computing else []
+    """names: of the notebooks that the kernels belong to. last_end: when a kernel that is gone was last seen.
+
+    A kernel that waits for a person computes nothing: it is at rest from when it began to wait.
+    """
+    computing = {id: one for id, one in kernels.items() if one.state == "busy" and not one.waits}
+    waiting = [f"{names.get(id, 'a notebook')} {one.waits}" for id, one in kernels.items() if one.waits]
+    if not computing:
+        since = max([last_end, *(one.last for one in kernels.values())])
+        words = f"{WAITS}: {_listed(waiting)}" if waiting else _resting(kernels)
+        return LocalSignal("kernel", "idle", max(0.0, now - since), words)
+    parts = [f"A cell runs in {_listed([names.get(id, 'a notebook') for id in computing])}"]
     if waiting:
-        parts.append(_listed(waiting) if computing else f"{WAITS}: {_listed(waiting)}")
-    since = min(one.since for one in busy.values())
+        parts.append(_listed(waiting))
+    since = min(one.last for one in computing.values())
     return LocalSignal("kernel", "busy", max(0.0, now - since), "; ".join(parts))
 
 
@@ -126,6 +136,17 @@ class Kernels:
         one = self._seen.get(kernel_id)
         return one is not None and bool(one.waits)
 
+    def processes(self) -> tuple[LocalKernel, ...]:
+        """The kernels that run, with their processes where they are on this machine."""
+        if not self.followed:
+            return ()
+        found = []
+        for id in self._manager.list_kernel_ids():
+            provisioner = getattr(self._manager.get_kernel(id), "provisioner", None)
+            pid = getattr(provisioner, "pid", None)
+            found.append(LocalKernel(id, self.names.get(id, ""), pid if isinstance(pid, int) else 0))
+        return tuple(found)
+
     def signals(self) -> tuple[LocalSignal, ...]:
         """``kernel`` and ``cell`` now."""
         now = self._monotonic()
@@ -189,7 +210,7 @@ class Kernels:
     def _set_waits(self, kernel_id: str, waits: str) -> None:
         had = self._seen.get(kernel_id)
         if had is not None and had.waits != waits:
-            self._seen[kernel_id] = Kernel(had.state, had.since, waits)
+            self._seen[kernel_id] = Kernel(had.state, had.since, waits, self._monotonic())
 
 
 def _event(parts: Sequence[bytes]) -> str:

@@ -299,6 +299,29 @@ def test_a_session_is_busy_above_the_threshold_and_rests_since_it_fell_below() -
     assert signal.state == "idle" and signal.since_seconds == pytest.approx(300 - 30, abs=10)
 
 
+def test_what_writes_steadily_without_computing_is_busy_and_named() -> None:
+    now, written = [0.0], [0.0]
+    computing = Computing(
+        lambda: {1},
+        lambda: {
+            (1, 0.0): Usage(0, "agent", 0.0, 0.0, 10**9 * now[0]),
+            (2, 0.0): Usage(1, "python", 0.0, 0.0, written[0]),
+        },
+        lambda: now[0],
+    )
+    for step in range(24):
+        now[0] += 5
+        written[0] += 5 * 64_000 if step < 12 else 500
+        computing.look()
+        if step == 11:
+            signal = computing.signal()
+            assert signal.state == "busy"
+            assert signal.detail.replace("\N{NO-BREAK SPACE}", " ") == (
+                "python writes 64 kB a second over the last 30 s"
+            )
+    assert computing.signal().state == "idle"
+
+
 def test_looking_at_processes_costs_little() -> None:
     """Ten looks, as many as come in fifty seconds, take less than one per cent of that."""
     computing = Computing(lambda: {os.getpid()})

@@ -38,11 +38,11 @@ def test_a_silent_cell_is_busy_also_after_its_tab_was_closed(lab: LabServer) -> 
     lab.call("DELETE", f"api/kernels/{page.kernel}")
 
 
-def test_a_kernel_that_waits_for_input_is_named_until_it_has_it(lab: LabServer) -> None:
+def test_a_kernel_that_waits_for_input_is_at_rest_and_named_until_it_has_it(lab: LabServer) -> None:
     page = lab.kernel("ask.ipynb")
     page.run("import time; name = input('who? '); time.sleep(2)")
     page.waits_for("input_request")
-    lab.says("kernel", "busy", "Waits for a person: ask.ipynb waits for input()")
+    lab.says("kernel", "idle", "Waits for a person: ask.ipynb waits for input()")
     page.send("stdin", "input_reply", {"value": "mara", "status": "ok"})
     lab.says("kernel", "busy", "A cell runs in ask.ipynb")
     lab.says("kernel", "idle")
@@ -50,7 +50,7 @@ def test_a_kernel_that_waits_for_input_is_named_until_it_has_it(lab: LabServer) 
     lab.call("DELETE", f"api/kernels/{page.kernel}")
 
 
-def test_a_kernel_at_a_breakpoint_is_named(lab: LabServer) -> None:
+def test_a_kernel_at_a_breakpoint_is_at_rest_and_named(lab: LabServer) -> None:
     page = lab.kernel("debug.ipynb")
 
     number = 0
@@ -69,7 +69,7 @@ def test_a_kernel_at_a_breakpoint_is_named(lab: LabServer) -> None:
     debug("setBreakpoints", {"source": {"path": source}, "breakpoints": [{"line": 2}], "lines": [2]})
     debug("configurationDone", {})
     page.run(code)
-    lab.says("kernel", "busy", "Waits for a person: debug.ipynb is stopped at a breakpoint")
+    lab.says("kernel", "idle", "Waits for a person: debug.ipynb is stopped at a breakpoint")
     debug("continue", {"threadId": 1})
     lab.says("kernel", "idle")
     page.close()
