@@ -20,31 +20,41 @@ from sqlalchemy import Connection, Table, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError
 
-from ..errors import ConfigError, DatabaseAway
+from ..errors import ConfigError, DatabaseAway, ToolMissing
 from ..settings import secret
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 BUSY_SECONDS = 30.0
+DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 
 
 class Ledger:
     """Our own database. ``read`` and ``write`` give a connection inside one transaction."""
 
     def __init__(self, url: str) -> None:
-        """url: SQLAlchemy URL or a secret reference to one. Opens nothing yet. Raises ConfigError."""
+        """url: SQLAlchemy URL or a secret reference to one. Opens nothing yet. Raises ConfigError, ToolMissing."""
         url = secret(url)
         try:
             self.url = make_url(url)
             if self.url.drivername == "postgresql":
                 self.url = self.url.set(drivername="postgresql+psycopg")
+            if self.url.drivername not in DRIVERS:
+                raise ArgumentError(f"A ledger lies in SQLite or PostgreSQL, not {self.url.drivername!r}")
             self._engine = create_engine(self.url, **_options(self.url.get_backend_name()))
-        except (ArgumentError, ImportError) as error:
+        except ArgumentError as error:
             raise ConfigError(
                 "This is not the address of a database",
                 str(error).splitlines()[0],
                 ["Write sqlite:////absolute/path or postgresql+psycopg://user@host/name"],
+                field="ledger",
+            ) from None
+        except ImportError as error:
+            raise ToolMissing(
+                "A ledger in PostgreSQL needs the package psycopg",
+                str(error).splitlines()[0],
+                ["Run: pip install 'jupyterhub-notebooks[postgresql]'"],
                 field="ledger",
             ) from None
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
