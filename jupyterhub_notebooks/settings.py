@@ -61,6 +61,8 @@ class Settings:
     not work, the next comes so much later; then twice as much.
     abilities: what the Hub's backend can do, as it states it (profiles.choosing.Abilities); empty: a process here.
     signing_key: secret reference to the key with which the directory store's URLs are signed.
+    retention: which snapshots stay: ``{"hours": 24, "days": 30, "weeks": 12}``, all of so many hours, one a day, one a week;
+    a profile may give other numbers. prune_interval_seconds: a workspace's old snapshots are removed once in so long.
     encryption_key: ``file:PATH`` of the key that wraps the keys of workspaces; new workspaces are encrypted then. Empty:
     they are not. A workspace stays as it was made; see `jupyterhub-notebooks key`.
     """
@@ -88,6 +90,8 @@ class Settings:
     janitor_interval_seconds: float = 15.0
     save_again_seconds: float = 60.0
     trash_days: int = 30
+    retention: Mapping[str, int] = field(default_factory=dict)
+    prune_interval_seconds: float = 6 * 3600.0
     workspace_limit_bytes: int = 20 * 10**9
     never_saved: tuple[str, ...] = NEVER_SAVED
     encryption_key: str = ""
@@ -102,6 +106,7 @@ class Settings:
         object.__setattr__(self, "store_options", dict(self.store_options))
         object.__setattr__(self, "never_saved", tuple(self.never_saved))
         object.__setattr__(self, "abilities", dict(self.abilities))
+        object.__setattr__(self, "retention", dict(self.retention))
         object.__setattr__(self, "limits", {name: dict(one) for name, one in self.limits.items()})
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
@@ -113,8 +118,10 @@ class Settings:
                 next=["Write 'everyone' or 'group:NAME'"],
                 field="users",
             )
+        _check_lease(self.lease_seconds, self.heartbeat_seconds)
         _check_enforcement(self.enforcement, "enforcement")
         _check_limits(self.limits)
+        _check_retention(self.retention)
         if not isinstance(self.culler_at_once, int) or self.culler_at_once < 1:
             raise ConfigError("This is not a whole number above 0", field="culler_at_once")
         if self.encryption_key and not self.encryption_key.startswith("file:/"):
@@ -187,11 +194,36 @@ class Settings:
         return cls.from_json(text)
 
 
+def _check_lease(lease_seconds: float, heartbeat_seconds: float) -> None:
+    """A lease is renewed by heartbeats, and nothing is saved in its last sixth."""
+    if lease_seconds < 1.5 * heartbeat_seconds:
+        raise ConfigError(
+            f"{lease_seconds:g} s end before the next heartbeat can renew it",
+            f"A running notebook reports every {heartbeat_seconds:g} s; in between nothing could be saved.",
+            [f"Write {1.5 * heartbeat_seconds:g} or more", "Write a smaller heartbeat_seconds"],
+            field="lease_seconds",
+        )
+
+
 def _check_enforcement(value: Any, where: str) -> None:
     if value not in ENFORCEMENT:
         raise ConfigError(
             f"{value!r} says nothing about enforcement", next=["Write stop, observe or off"], field=where
         )
+
+
+def _check_retention(retention: Mapping[str, Any]) -> None:
+    for name, value in retention.items():
+        if name not in ("hours", "days", "weeks"):
+            raise ConfigError(
+                "Retention has no such number", next=["Write hours, days or weeks"], field=f"retention.{name}"
+            )
+        if type(value) is not int or not 0 <= value <= 100_000:
+            raise ConfigError(
+                f"{value!r} is not a whole number from 0 on",
+                next=["Write 0 to leave that part out"],
+                field=f"retention.{name}",
+            )
 
 
 def _check_limits(limits: Mapping[str, Mapping[str, Any]]) -> None:

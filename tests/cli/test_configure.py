@@ -134,6 +134,8 @@ def test_the_scope_that_marks_an_administrator_of_the_hub_is_theirs_alone():
         ({"save_intervall_seconds": 1}, "Did you mean save_interval_seconds"),
         ({"users": "all"}, "Write 'everyone' or 'group:NAME'"),
         ({"trash_days": 3, "lease_seconds": 0}, "lease_seconds: 0 is not a number of seconds above 0"),
+        ({"lease_seconds": 20}, "lease_seconds: 20 s end before the next heartbeat .* Write 45 or more"),
+        ({"lease_seconds": 120, "heartbeat_seconds": 90}, "reports every 90 s; in between nothing"),
     ],
 )
 def test_a_wrong_argument_is_told(wrong, said):

@@ -76,7 +76,7 @@ def test_why_a_session_ends_is_kept_and_the_first_cause_stays(service, session):
 def test_a_heartbeat_renews_the_lease_and_says_when_it_is_lost(tmp_path):
     from tests.agents_service import start_agents_service
 
-    service = start_agents_service(tmp_path, lease_seconds=4.0)
+    service = start_agents_service(tmp_path, lease_seconds=4.0, heartbeat_seconds=1.0)
     try:
         session = fresh(service)
         hello(service, session)
