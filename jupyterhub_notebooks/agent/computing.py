@@ -4,7 +4,8 @@ Counted is everything that the agent started, down to the last descendant, and w
 are the agent and the server themselves. Busy is a session that used ``BUSY_CORES`` of one core, in the mean of the
 last ``WINDOW_SECONDS``: an open notebook with many kernels at rest stays below, and so does what wakes up now and
 then, while a job that computes for three seconds in thirty is above. What writes ``BUSY_BYTES_PER_SECOND`` to disks is
-busy too: a copy or a download takes hardly any of a core.
+busy too: a copy or a download takes hardly any of a core. So is what would compute and waits for its turn on a machine
+that is full.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from ..units import show_size
 
 BUSY_CORES = 0.1
 BUSY_BYTES_PER_SECOND = 10_000.0
+#: Of the time for which a program waits for a processor, so many times what it got counts: what wakes up now and then
+#: waits too on a full machine.
+WAIT_FACTOR = 4.0
 WINDOW_SECONDS = 30.0
 #: Before so much of the window is known, nothing is said.
 LEAST_SECONDS = 2.0
@@ -28,13 +32,15 @@ LEAST_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Usage:
-    """One process: seconds it computed, seconds of its children that have ended, and bytes it wrote to disks."""
+    """One process: seconds it computed, seconds of its children that have ended, bytes it wrote to disks, and seconds
+    for which it waited for a processor."""
 
     parent: int
     name: str
     own: float
     ended: float
     written: float = 0.0
+    waited: float = 0.0
 
 
 #: (pid, start) -> usage: a pid that was given again is another process.
@@ -72,6 +78,19 @@ def wrote(before: Usages, after: Usages, spared: Collection[int]) -> dict[str, f
     return made
 
 
+def awaited(before: Usages, after: Usages, spared: Collection[int]) -> dict[str, float]:
+    """Seconds for which programs that computed waited for a processor; never of the spared pids."""
+    made: dict[str, float] = {}
+    for key, usage in after.items():
+        old = before.get(key)
+        if key[0] in spared or old is None:
+            continue
+        seconds = min(usage.waited - old.waited, WAIT_FACTOR * (usage.own - old.own))
+        if seconds > 0:
+            made[usage.name] = made.get(usage.name, 0.0) + seconds
+    return made
+
+
 def read_tree(root: int) -> Usages:
     """The process root and all its descendants now; without those that may not be read."""
     import psutil
@@ -92,6 +111,7 @@ def read_tree(root: int) -> Usages:
                     times.user + times.system,
                     getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0),
                     _written(process),
+                    _waited(process.pid),
                 )
         except (psutil.Error, OSError):
             continue
@@ -106,6 +126,18 @@ def _written(process: Any) -> float:
         return float(process.io_counters().write_bytes)
     except (psutil.Error, AttributeError, OSError):
         return 0.0
+
+
+def _waited(pid: int) -> float:
+    """Seconds for which all its threads waited for a processor; 0 where the system does not say."""
+    seconds = 0.0
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/schedstat", "rb") as stat:
+                seconds += int(stat.read().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return seconds
+    return seconds
 
 
 class Computing:
@@ -124,6 +156,7 @@ class Computing:
         self._last: tuple[float, Usages] | None = None
         self._steps: deque[tuple[float, float, dict[str, float]]] = deque()
         self._writes: deque[dict[str, float]] = deque()
+        self._waits: deque[dict[str, float]] = deque()
         self._state = "unknown"
         self._since = monotonic()
 
@@ -135,9 +168,11 @@ class Computing:
             spared = self._spared()
             self._steps.append((at, now, used(before, after, spared)))
             self._writes.append(wrote(before, after, spared))
+            self._waits.append(awaited(before, after, spared))
             while len(self._steps) > 1 and self._steps[0][1] <= now - self._window:
                 self._steps.popleft()
                 self._writes.popleft()
+                self._waits.popleft()
         self._last = (now, after)
         self._judge(now)
 
@@ -164,7 +199,8 @@ class Computing:
         if span < LEAST_SECONDS:
             return
         written = sum(self._rate_written().values())
-        busy = sum(cores.values()) >= self._busy_cores or written >= BUSY_BYTES_PER_SECOND
+        wanted = sum(cores.values()) + sum(_rates(self._waits, span).values())
+        busy = wanted >= self._busy_cores or written >= BUSY_BYTES_PER_SECOND
         state = "busy" if busy else "idle"
         if state != self._state:
             # The first word of a session at rest: it rests since it is looked at.
@@ -178,7 +214,9 @@ class Computing:
             return LocalSignal("cpu", "unknown", None, "The processes were not measured yet")
         span, cores = self._mean()
         if self._state == "busy" and sum(cores.values()) < self._busy_cores:
-            return LocalSignal("cpu", self._state, since, written_in_words(self._rate_written(), span))
+            written = self._rate_written()
+            if sum(written.values()) >= BUSY_BYTES_PER_SECOND:
+                return LocalSignal("cpu", self._state, since, written_in_words(written, span))
         return LocalSignal("cpu", self._state, since, in_words(self._state, cores, span))
 
 

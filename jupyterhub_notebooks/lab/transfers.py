@@ -23,9 +23,12 @@ class Transfers:
     """Downloads are told by ``began``, ``moved`` and ``ended``; saves and pieces of uploads by ``saved``."""
 
     def __init__(
-        self, monotonic: Callable[[], float] = time.monotonic, present_seconds: float = SAVED_SECONDS
+        self,
+        monotonic: Callable[[], float] = time.monotonic,
+        present_seconds: float = SAVED_SECONDS,
+        still_seconds: float = STILL_SECONDS,
     ) -> None:
-        self._monotonic, self._present = monotonic, present_seconds
+        self._monotonic, self._present, self._still = monotonic, present_seconds, still_seconds
         self._began = self._last_end = monotonic()
         #: key -> (name, began, last moved)
         self._running: dict[Any, tuple[str, float, float]] = {}
@@ -60,7 +63,7 @@ class Transfers:
         """``download`` and ``editor`` now."""
         now = self._monotonic()
         for key, (_, _, last) in list(self._running.items()):
-            if now - last > STILL_SECONDS:
+            if now - last > self._still:
                 del self._running[key]
                 self._last_end = max(self._last_end, last)
         if self._running:

@@ -15,7 +15,14 @@ from typing import Any
 from ..errors import BadInput, Refusal
 from .catalog import Catalog
 from .limits import limited
-from .model import DEFAULT_EXTEND_SECONDS, DEFAULT_EXTENSIONS, Flavor, Profile
+from .model import (
+    DEFAULT_EXTEND_SECONDS,
+    DEFAULT_EXTENSIONS,
+    DEFAULT_VARIABLES_BYTES,
+    DEFAULT_VARIABLES_SECONDS,
+    Flavor,
+    Profile,
+)
 from .problems import suggestion
 from .words import EDITOR_NAMES, a_gpu, join_words
 
@@ -92,6 +99,8 @@ class Launch:
     no_public_internet: bool = False
     egress_allowlist: tuple[str, ...] | None = None
     run: str = "work"
+    variables_bytes: int = DEFAULT_VARIABLES_BYTES
+    variables_seconds: int = DEFAULT_VARIABLES_SECONDS
 
     def to_json(self) -> dict[str, Any]:
         """A dict ready for json.dumps."""
@@ -388,3 +397,5 @@ def _launch(catalog: Catalog, profile: Profile, flavor: Flavor, editor: str, run
         egress_allowlist=profile.egress_allowlist,
         run=run,
     )
+        variables_bytes=profile.variables_bytes,
+        variables_seconds=profile.variables_seconds,

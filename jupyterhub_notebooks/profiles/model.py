@@ -18,6 +18,8 @@ DEFAULT_MAX_SESSION_SECONDS = 8 * 3600
 DEFAULT_WARN_SECONDS = (600, 120)
 DEFAULT_EXTEND_SECONDS = 2 * 3600
 DEFAULT_EXTENSIONS = 2
+DEFAULT_VARIABLES_BYTES = 500_000_000
+DEFAULT_VARIABLES_SECONDS = 60
 
 
 class Part(BaseModel):
@@ -91,7 +93,8 @@ class Deprecated(Part):
 
 class Profile(Part):
     """What may be started. Durations of 0 mean none; workspace_bytes, save_interval_seconds and enforcement None: the
-    Hub's setting. signals: those that count as activity, None for all."""
+    Hub's setting. signals: those that count as activity, None for all. variables_bytes, variables_seconds: of the kernels'
+    variables so much is kept before a stop, within that time; 0: none."""
 
     name: str
     title: f.Line
@@ -112,6 +115,8 @@ class Profile(Part):
     tools: Annotated[tuple[Tool, ...], f.AsTuple] = ()
     volumes: Annotated[tuple[Volume, ...], f.AsTuple] = ()
     no_public_internet: f.Switch = False
+    variables_bytes: f.SizeBytes = Field(default=DEFAULT_VARIABLES_BYTES, alias="variables_size")
+    variables_seconds: f.Seconds = Field(default=DEFAULT_VARIABLES_SECONDS, alias="variables_time")
     egress_allowlist: f.Hosts | None = None
     who: Who | None = None
     contact: f.Line | None = None

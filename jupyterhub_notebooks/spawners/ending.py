@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..ledger import Session, sessions
 from . import opening
+from .checkpointing import keep_variables
 from .waiting import Patience
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ async def stop(spawner: NotebookSpawner, session: Session, now: bool) -> None:
     most = 0.0 if now else settings.save_timeout_seconds
     await _tried(spawner, "ask for the stop of", ledger.run(opening.ask_stop, session, _now()))
     if not now:
+        await _tried(spawner, "keep the variables of", keep_variables(spawner, session))
         await _tried(spawner, "run pre_stop_hook for", _hooked(spawner, session, most))
     patience = Patience(ledger, session, settings.no_progress_seconds, most)
     why_killed = await _tried(spawner, "stop", spawner.backend_stop(session, patience))

@@ -56,6 +56,8 @@ async def hello(agents: Agents, session: Session, body: Hello) -> HelloAnswer:
         server_time=to_text(agents.clock.now()),
         **told,
     )
+        variables_bytes=int(launch.get("variables_bytes") or 0),
+        variables_seconds=float(launch.get("variables_seconds") or 0),
 
 
 def limit_bytes(settings: Settings, session: Session) -> int:

@@ -53,9 +53,12 @@ def values_of(beat: Heartbeat, now: datetime) -> dict[str, Any]:
     }
 
 
+        **({"variables": reading.variables(beat.variables)} if beat.variables is not None else {}),
 def is_urgent(values: Mapping[str, Any], row: Session) -> bool:
     """Whether these values change what somebody waits for."""
-    return any((values[name] or None) != (getattr(row, name) or None) for name in AT_ONCE)
+    return any((values.get(name) or None) != (getattr(row, name) or None) for name in AT_ONCE) or (
+        "variables" in values and values["variables"] != row.variables
+    )
 
 
 def next_in_seconds(phase: str, usual: float, soon: float) -> float:

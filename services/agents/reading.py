@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
-from jupyterhub_notebooks.contract import PHASES, PROTOCOL, Heartbeat
+from jupyterhub_notebooks.contract import PHASES, PROTOCOL, Heartbeat, KeptVariables
 from jupyterhub_notebooks.errors import Unchecked
 
 from .refusals import TooOld
@@ -13,6 +14,7 @@ from .refusals import TooOld
 MOST = 2**62
 MOST_COUNT = 2**31 - 1
 TEXTS = 50
+MOST_LOST = 200
 TEXT_LENGTH = 1000
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _BLOCK = re.compile(r"[0-9a-f]{64}")
@@ -37,6 +39,20 @@ def text(value: str, most: int = TEXT_LENGTH) -> str:
 
 def texts(values: Iterable[str]) -> list[str]:
     return [text(value) for value in list(values)[:TEXTS]]
+
+
+def variables(kept: KeptVariables) -> dict[str, Any]:
+    """What became of the kernels' variables, as the session's row has it."""
+    return {
+        "saved": count(kept.saved),
+        "notebooks": count(kept.notebooks),
+        "size_bytes": size(kept.size_bytes),
+        "seconds": max(0.0, min(kept.seconds, 1e9)),
+        "lost": [
+            {"notebook": text(one.notebook, 300), "name": text(one.name, 200), "why": text(one.why, 300)}
+            for one in kept.lost[:MOST_LOST]
+        ],
+    }
 
 
 def size(value: int) -> int:

@@ -322,6 +322,24 @@ def test_what_writes_steadily_without_computing_is_busy_and_named() -> None:
     assert computing.signal().state == "idle"
 
 
+def test_what_computes_is_busy_also_where_a_full_machine_lets_it_wait() -> None:
+    now, got, waited = [0.0], [0.0], [0.0]
+    computing = Computing(
+        lambda: {1},
+        lambda: {(2, 0.0): Usage(1, "python", got[0], 0.0, 0.0, waited[0])},
+        lambda: now[0],
+    )
+    for step in range(24):
+        now[0] += 5
+        got[0] += 5 * (0.04 if step < 12 else 0.005)
+        waited[0] += 5 * 0.9
+        computing.look()
+        if step == 11:
+            assert computing.signal().state == "busy"
+            assert computing.cores() == pytest.approx(0.04)
+    assert computing.signal().state == "idle"
+
+
 def test_looking_at_processes_costs_little() -> None:
     """Ten looks, as many as come in fifty seconds, take less than one per cent of that."""
     computing = Computing(lambda: {os.getpid()})

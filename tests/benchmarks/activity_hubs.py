@@ -54,7 +54,7 @@ os.execv(sys.executable, [sys.executable, "-P", "-s", "-m", "jupyterhub_notebook
 SERVER = [
     "--ServerApp.websocket_ping_interval=2000",
     "--NotebooksSignals.report_seconds=1",
-    *(f"--NotebooksSignals.{name}_seconds=12" for name in ("cell", "input", "saved")),
+    *(f"--NotebooksSignals.{name}_seconds=12" for name in ("cell", "input", "saved", "still")),
 ]
 
 BARE = """
