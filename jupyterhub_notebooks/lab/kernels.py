@@ -132,6 +132,12 @@ class Kernels:
     def got_input(self, kernel_id: str) -> None:
         self._set_waits(kernel_id, "")
 
+    def state_of(self, kernel_id: str) -> tuple[str, str]:
+        """(state as Jupyter says it now, what it waits for or '')."""
+        self._note_state(kernel_id)
+        one = self._seen.get(kernel_id)
+        return (one.state, one.waits) if one is not None else ("dead", "")
+
     def is_waiting(self, kernel_id: str) -> bool:
         one = self._seen.get(kernel_id)
         return one is not None and bool(one.waits)
