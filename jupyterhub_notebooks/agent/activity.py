@@ -16,13 +16,38 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from ..clock import from_text, to_text
-from ..contract import HeartbeatAnswer, LocalSignal, SessionState, Signal
+from ..contract import (
+    Clock,
+    HeartbeatAnswer,
+    HelloAnswer,
+    KeptVariables,
+    LocalSignal,
+    Part,
+    SessionState,
+    Signal,
+    SignalsReport,
+)
+from .asking import Asking
+from .checkpointing import Checkpointing
 from .computing import Computing
 from .ears import Ears, Heard
 from .gpu import Gpus, find_reader
 from .standing import Standing
+from .telling import Telling
 
 LOOK_SECONDS = 5.0
+#: What changed is told this often.
+TELL_SECONDS = 1.0
+#: A clock that was not heard of for so long is not known any more, and nothing is stopped as idle then.
+NOT_HEARD_SECONDS = 120.0
+NOT_KNOWN = Clock(
+    badge="not known",
+    bar=(Part("Clock not known"),),
+    title=(Part("Clock not known"),),
+    sentence=(
+        Part("The service that runs the clocks does not answer. Nothing is stopped as idle meanwhile."),
+    ),
+)
 #: The extension reports every 5 s; a server that is held up for longer than this is not believed any more.
 SILENT_SECONDS = 20.0
 #: A stop is decided on a heartbeat that is younger than 5 s: asking must leave time for it.
@@ -32,6 +57,8 @@ CLOCK_SECONDS = 30.0
 #: What only the server's extension can know.
 OF_SERVER = ("kernel", "cell", "terminal", "browser", "editor", "download")
 _RANK = {"busy": 2, "idle": 1, "unknown": 0}
+
+JUST_STARTED = Clock(badge="", icon="circle", bar=(Part("Just started"),), title=(Part("Just started"),))
 
 
 class ServiceTime:
@@ -70,7 +97,11 @@ class Activity:
         self._server, self._standing, self._say, self._monotonic = server, standing, say, monotonic
         self._answer: tuple[float, HeartbeatAnswer] | None = None
         self._time = ServiceTime()
-        self._ears = Ears(socket_path, self.state, say, monotonic) if socket_path is not None else None
+        self.asking = Asking()
+        self.telling = Telling(standing, lambda: self._computing, lambda: self._gpus.last(), say, monotonic)
+        self.checkpointing = Checkpointing(self._tell, monotonic)
+        ears = (self.state, say, monotonic, self._took, self.asking.answer)
+        self._ears = Ears(socket_path, *ears) if socket_path is not None else None
         self._looking = threading.Lock()
         self._computing = Computing(self._spared, monotonic=monotonic)
         self._gpus = Gpus(None, monotonic=monotonic)
@@ -89,9 +120,25 @@ class Activity:
                 self._say(f"What goes on in the server is not known: its socket: {error.strerror or error}")
         self._started = True
         threading.Thread(target=self._look_on, name="activity", daemon=True).start()
+        threading.Thread(target=self._tell_on, name="telling", daemon=True).start()
+        self.telling.start()
+
+    def introduce(self, answer: HelloAnswer) -> None:
+        """What services/agents says of the notebook, once it has answered."""
+        self.telling.introduce(answer)
+
+    def settle(self, seconds: float) -> None:
+        """Before the end: open editors are told, and save what they have, within seconds."""
+        if self._ears is None or not self._started:
+            return
+        self._ears.tell()
+        end = self._monotonic() + seconds
+        while self.telling.unsaved and self._monotonic() < end:
+            time.sleep(0.05)
 
     def stop(self) -> None:
         self._stopping.set()
+        self.telling.stop()
         if self._ears is not None:
             self._ears.stop()
 
@@ -134,21 +181,48 @@ class Activity:
         """What the session's clocks say now."""
         known = self._answer
         plain = SessionState(
-            phase=self._standing.phase, saved=self._standing.saved, warnings=self._standing.warnings
+            phase=self._standing.phase,
+            saved=self._standing.saved,
+            warnings=self._standing.warnings,
+            notices=self.telling.notices(),
+            clock=NOT_KNOWN,
+            signals=self.signals(),
+            checkpoint=self.checkpointing.wanted,
+            **self.telling.fields(),
         )
         if known is None:
             return plain
         at, answer = known
+        silent = self._monotonic() - at
         return replace(
             plain,
             server_time=answer.server_time,
-            heard_seconds_ago=round(self._monotonic() - at, 3),
+            heard_seconds_ago=round(silent, 3),
             verdict=answer.verdict,
             idle_ends_at=answer.idle_ends_at,
             session_ends_at=answer.session_ends_at,
-            notices=answer.notices,
+            notices=(*answer.notices, *plain.notices),
             quota=answer.quota,
+            clock=NOT_KNOWN
+            if silent >= NOT_HEARD_SECONDS
+            else answer.clock
+            if answer.clock.bar
+            else JUST_STARTED,
         )
+
+    def keep_variables(self, seconds: float, size_bytes: int, cause: str) -> KeptVariables:
+        """Those of the kernels, before a stop; within seconds and a little more."""
+        heard = self._ears.heard().get("lab") if self._ears is not None else None
+        there = heard is not None and self._monotonic() - heard.at <= SILENT_SECONDS
+        return self.checkpointing.run(seconds, size_bytes, cause, there=there)
+
+    def _tell(self) -> None:
+        if self._ears is not None:
+            self._ears.tell()
+
+    def _took(self, report: SignalsReport) -> None:
+        self.telling.took(report)
+        self.checkpointing.took(report)
 
     def _spared(self) -> set[int]:
         server = self._server()
@@ -166,6 +240,22 @@ class Activity:
         while not self._stopping.is_set():
             self._look()
             self._stopping.wait(LOOK_SECONDS)
+
+    def _tell_on(self) -> None:
+        """What changed here by itself, such as how far a save is, goes to editors without their asking."""
+        told: object = None
+        while not self._stopping.wait(TELL_SECONDS):
+            standing, fields = self._standing, self.telling.fields()
+            now = (
+                standing.phase,
+                standing.saved,
+                standing.warnings,
+                fields["saving"],
+                self.telling.notices(),
+            )
+            if told is not None and now != told and self._ears is not None:
+                self._ears.tell()
+            told = now
 
     def _look(self, at_once: bool = False) -> None:
         with self._looking:

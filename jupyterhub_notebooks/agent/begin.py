@@ -85,7 +85,8 @@ def begin(context: Context) -> None:
         volume.remember(base=0, lease=context.lease.number)
     else:
         volume.remember(lease=context.lease.number)
-    context.standing.known(answer.head)
+    size = answer.head_size_bytes if answer.head else None
+    context.standing.known(answer.head, answer.head_at, size)
 
 
 def _keep(context: Context, kind: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import threading
 import time
@@ -17,12 +18,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..contract import MOST_LINE_BYTES, Body, SessionState, SignalsReport, socket_address
-from ..errors import NotebooksError
+from ..contract import MOST_LINE_BYTES, Answered, Ask, Body, SessionState, SignalsReport, socket_address
+from ..errors import NotebooksError, Refusal
 
 MOST_CALLERS = 16
 MOST_SOURCES = 8
 SEND_SECONDS = 2.0
+#: Asks that are answered at the same time.
+MOST_ASKS = 8
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Heard:
 
 
 class Ears:
-    """``start`` listens, ``stop`` ends it. state: what callers are told."""
+    """``start`` listens, ``stop`` ends it. state: what callers are told; took: each report; answer: what an ask brings."""
 
     def __init__(
         self,
@@ -42,8 +45,12 @@ class Ears:
         state: Callable[[], SessionState],
         say: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
+        took: Callable[[SignalsReport], None] = lambda report: None,
+        answer: Callable[[Ask], Answered] = lambda ask: Answered(ask.ask),
     ) -> None:
         self._path, self._state, self._say, self._monotonic = path, state, say, monotonic
+        self._took, self._answer = took, answer
+        self._asks = threading.Semaphore(MOST_ASKS)
         self._news = threading.Condition()
         self._heard: dict[str, Heard] = {}
         self._callers: dict[socket.socket, threading.Lock] = {}
@@ -132,7 +139,11 @@ class Ears:
                 while line := lines.readline(MOST_LINE_BYTES + 1):
                     if len(line) > MOST_LINE_BYTES:
                         raise ValueError("a line was too long")
-                    self._take(caller, SignalsReport.from_json(json.loads(line)))
+                    said = json.loads(line)
+                    if isinstance(said, dict) and "ask" in said:
+                        self._asked_by(caller, Ask.from_json(said))
+                        continue
+                    self._take(caller, SignalsReport.from_json(said))
                     self._send(caller, 0)
         except (ValueError, RecursionError, NotebooksError) as error:
             self._say(f"A report of signals could not be read and its sender was cut off: {error}")
@@ -151,6 +162,37 @@ class Ears:
                 self._heard[report.source] = Heard(report, self._monotonic())
             self._reported[caller] = max(self._reported.get(caller, 0), report.answers)
             self._news.notify_all()
+        self._took(report)
+
+    def _asked_by(self, caller: socket.socket, ask: Ask) -> None:
+        """Answers from a thread of its own: a save takes minutes, and reports must go on meanwhile."""
+        if not self._asks.acquire(blocking=False):
+            busy = Refusal("Too much is asked at once", "", ["Try again in a moment"], label="busy")
+            self._reply(caller, Answered(ask.ask, {}, busy.as_json()["error"], busy.http_status))
+            return
+
+        def run() -> None:
+            try:
+                self._reply(caller, self._answer(ask))
+            finally:
+                self._asks.release()
+
+        threading.Thread(target=run, name="ask", daemon=True).start()
+
+    def _reply(self, caller: socket.socket, body: Body) -> None:
+        """All of it within SEND_SECONDS; a caller that does not read is cut off."""
+        lock = self._callers.get(caller)
+        if lock is None:
+            return
+        raw, end = memoryview(line_of(body)), self._monotonic() + SEND_SECONDS
+        with lock, suppress(OSError, ValueError):
+            while raw:
+                left = end - self._monotonic()
+                if left <= 0 or not select.select([], [caller], [], left)[1]:
+                    caller.shutdown(socket.SHUT_RDWR)
+                    return
+                sent = caller.send(raw, socket.MSG_DONTWAIT | getattr(socket, "MSG_NOSIGNAL", 0))
+                raw = raw[sent:]
 
     def _send(self, caller: socket.socket, report: int) -> None:
         lock = self._callers.get(caller)

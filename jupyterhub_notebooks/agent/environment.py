@@ -14,6 +14,8 @@ from pathlib import Path
 from .venv_files import MARK
 
 TOKEN = "NOTEBOOK_SESSION_TOKEN"
+#: JupyterLab's part of ours lies here: found after any way of installing, whatever Python a kernel has.
+LAB = Path(__file__).parents[1] / "lab" / "share" / "jupyter"
 #: What a profile's variables never replace.
 _OURS = ("NOTEBOOK_", "JUPYTERHUB_")
 _DROPPED = (TOKEN, "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "CONDA_PREFIX", "CONDA_DEFAULT_ENV")
@@ -36,7 +38,7 @@ def of_server(
         made["VIRTUAL_ENV"] = str(venv)
         made["PATH"] = _joined(venv / "bin", made.get("PATH") or os.defpath)
         kernels.append(venv / "share/jupyter")
-    made["JUPYTER_PATH"] = _joined(*kernels, made.get("JUPYTER_PATH"))
+    made["JUPYTER_PATH"] = _joined(*kernels, made.get("JUPYTER_PATH"), LAB)
     return made
 
 

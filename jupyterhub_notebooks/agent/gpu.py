@@ -180,6 +180,10 @@ class Gpus:
                 self._since = now
             self._state = state
 
+    def last(self) -> Sequence[Gpu]:
+        """The last reading; none where none can be had."""
+        return () if self._trouble else self._last
+
     def signal(self) -> LocalSignal:
         """What goes up."""
         if self._state == "unknown":

@@ -42,6 +42,8 @@ HELD_SECONDS = 150.0
 #: How long a start waits for services/agents.
 AWAY_SECONDS = 300.0
 SERVER_END_SECONDS = 10.0
+#: How long open editors have to save what they hold, where they hold something.
+EDITORS_SECONDS = 3.0
 RELEASE_SECONDS = 60.0
 LOOK_SECONDS = 5.0
 
@@ -68,6 +70,7 @@ class Agent:
         self._periodic: PeriodicSaves | None = None
         self._early_saves: list[str] = []
         self._server: Server | None = None
+        self._answer: HelloAnswer | None = None
         self._lock_file: int | None = None
 
     def ask_to_end(self, cause: str, detail: str) -> None:
@@ -103,6 +106,8 @@ class Agent:
         self._lock()
         python = interpreter.of_command(self.options.command, self._own.get("PATH"))
         answer = self._hello(python.version)
+        self.activity.introduce(answer)
+        self._answer = answer
         context = Context(
             self.service, self.standing, self.lease, self.log, self.volume, answer, self._stopped
         )
@@ -225,6 +230,7 @@ class Agent:
             self._periodic.start()
             for order in self._early_saves:
                 self._periodic.ask(order)
+        self.activity.asking.begin(context, self._periodic)
         while not self._stopped():
             self._bell.wait(LOOK_SECONDS)
             processes.reap_orphans({self._server.pid})
@@ -295,10 +301,32 @@ class Agent:
             self.ask_to_end(order.cause or "stopped", "")
         elif order.do == "report":
             threading.Thread(target=self._report_anew, args=(order.id,), name="report", daemon=True).start()
+        elif order.do == "checkpoint":
+            threading.Thread(target=self._checkpoint, args=(order,), name="checkpoint", daemon=True).start()
+        elif order.do == "restore":
+            self._bring(order)
         elif self._periodic is not None:
             self._periodic.ask(order.id)
         else:
             self._early_saves.append(order.id)
+
+    def _bring(self, order: Order) -> None:
+        from .bringing import bring
+
+        if self._periodic is None:
+            self.standing.done(order.id, {"error": "The notebook is not ready yet."})
+        else:
+            self._periodic.ask(order.id, lambda context: bring(context, order))
+
+    def _checkpoint(self, order: Order) -> None:
+        answer = self._answer
+        if answer is not None:
+            bound = (answer.variables_seconds, answer.variables_bytes)
+            kept = self.activity.keep_variables(*bound, order.cause)
+            self.standing.kept_variables(kept)
+            if kept.saved or kept.lost:
+                self.log.say(f"{kept.saved} variables kept, {len(kept.lost)} not, in {kept.seconds:.1f} s")
+        self.standing.done(order.id)
 
     def _report_anew(self, order: str) -> None:
         self.activity.gather()
@@ -314,6 +342,7 @@ class Agent:
         self.standing.enter("saving")
         if cause != "stopped":
             self.standing.end(cause, detail)
+        self.activity.settle(EDITORS_SECONDS)
         self.activity.stop()
         mapped = processes.mapped_writable(self.options.session, self.options.files)
         if self._periodic is not None:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..clock import to_text
@@ -22,8 +22,10 @@ from .context import Context
 from .errors import LeaseLost, SessionClosed
 
 if TYPE_CHECKING:
-    from ..workspace.saving import Pending
+    from ..workspace.saving import Pending, SaveReport
 
+#: What an order wants after its save: the outcome, which is said.
+Then = Callable[["Context"], dict[str, Any]]
 #: Files by device and inode.
 Files = frozenset[tuple[int, int]]
 #: After a save that did not work the next is tried this soon, or at the next interval where that is sooner.
@@ -75,11 +77,24 @@ class Saver:
             return self._once(kind, always_read)
 
     def _once(self, kind: str, always_read: Files) -> int | None:
+        context = self._context
+        number = self._next if self._next is not None else max(self._snapshots.numbers(), default=0) + 1
+        with context.standing.saving():
+            report = self._report(number, kind, always_read)
+        if not report.number:
+            context.standing.was_saved(context.volume.base or 0, context.standing.saved.at)
+            return None
+        self._next = report.number + 1
+        context.standing.was_saved(report.number, to_text(datetime.now(UTC)), report.size_bytes)
+        for path, why in report.skipped[:20]:
+            context.log.say(f"Not saved: {path}: {why}")
+        return report.number
+
+    def _report(self, number: int, kind: str, always_read: Files) -> SaveReport:
         from ..workspace.saving import save
 
         context = self._context
-        number = self._next if self._next is not None else max(self._snapshots.numbers(), default=0) + 1
-        report = save(
+        return save(
             context.volume,
             self._blocks,
             self._snapshots,
@@ -94,14 +109,6 @@ class Saver:
             created_by=f"jupyterhub-notebooks {__version__}",
             always_read=lambda: set(always_read),
         )
-        if not report.number:
-            context.standing.was_saved(context.volume.base or 0, context.standing.saved.at)
-            return None
-        self._next = report.number + 1
-        context.standing.was_saved(report.number, to_text(datetime.now(UTC)), report.size_bytes)
-        for path, why in report.skipped[:20]:
-            context.log.say(f"Not saved: {path}: {why}")
-        return report.number
 
 
 class PeriodicSaves:
@@ -112,7 +119,8 @@ class PeriodicSaves:
         self._interval = context.answer.save_interval_seconds
         self._wake = threading.Event()
         self._ending = threading.Event()
-        self._orders: list[str] = []
+        self._orders: list[tuple[str, Then | None]] = []
+        self._waiting: list[threading.Event] = []
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -120,11 +128,19 @@ class PeriodicSaves:
         self._thread = threading.Thread(target=self._run, name="saves", daemon=True)
         self._thread.start()
 
-    def ask(self, order: str) -> None:
-        """A save now; the order is done when it was made or found unneeded."""
+    def ask(self, order: str, then: Then | None = None) -> None:
+        """A save now; the order is done when it was made or found unneeded, and what comes then was done."""
         with self._lock:
-            self._orders.append(order)
+            self._orders.append((order, then))
         self._wake.set()
+
+    def now(self, timeout_seconds: float) -> bool:
+        """A save now; whether it was made, found unneeded or given up within the time. ``standing.saved`` says which."""
+        done = threading.Event()
+        with self._lock:
+            self._waiting.append(done)
+        self._wake.set()
+        return done.wait(timeout_seconds)
 
     def stop(self) -> None:
         """A save that runs is given up: what it stored is found again by the last one."""
@@ -144,10 +160,13 @@ class PeriodicSaves:
             self._wake.clear()
             with self._lock:
                 orders, self._orders = self._orders, []
+                waiting, self._waiting = self._waiting, []
             saver = saver or Saver(self._context, min(AGAIN_SECONDS, self._interval), self._ending.is_set)
             wait = self._interval if self._attempt(saver) else min(self._interval, AGAIN_SECONDS)
-            for order in orders:
-                self._context.standing.done(order)
+            for order, then in orders:
+                self._context.standing.done(order, then(self._context) if then is not None else None)
+            for one in waiting:
+                one.set()
 
     def _attempt(self, saver: Saver) -> bool:
         context = self._context

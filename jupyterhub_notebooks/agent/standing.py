@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from .. import __version__
-from ..contract import Ended, Heartbeat, Progress, Saved, Signal
+from ..contract import Ended, Heartbeat, KeptVariables, Progress, Saved, Signal
+
+_MOST_SHOWN = 32
 
 
 class Standing:
@@ -29,7 +33,11 @@ class Standing:
         self._made_anew: tuple[str, ...] = ()
         self._warnings: tuple[str, ...] = ()
         self._done: tuple[str, ...] = ()
+        self._outcomes: dict[str, dict[str, Any]] = {}
+        self._shown: tuple[str, ...] = ()
+        self._saving_since: float | None = None
         self._size_bytes: int | None = None
+        self._variables: KeptVariables | None = None
 
     @property
     def phase(self) -> str:
@@ -70,10 +78,45 @@ class Standing:
             self._size_bytes = size_bytes if size_bytes is not None else self._size_bytes
         self.wake.set()
 
-    def known(self, number: int) -> None:
+    @property
+    def size_bytes(self) -> int | None:
+        """Of the workspace at its newest save."""
+        return self._size_bytes
+
+    @property
+    def progress_now(self) -> Progress:
+        return self._progress
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """A save is under way within the block; its progress is what ``progress`` says meanwhile."""
+        with self._lock:
+            self._progress, self._saving_since = Progress(), self._monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._progress, self._saving_since = Progress(), None
+
+    @property
+    def saving_seconds(self) -> float | None:
+        """For how long a save has been under way; None: none is."""
+        since = self._saving_since
+        return None if since is None else self._monotonic() - since
+
+    def known(self, number: int, at: str | None = None, size_bytes: int | None = None) -> None:
         """The snapshot that the volume came from, before a first save of this session."""
         with self._lock:
-            self._saved = replace(self._saved, number=number)
+            self._saved = replace(self._saved, number=number, at=at)
+            self._size_bytes = size_bytes if size_bytes is not None else self._size_bytes
+
+    def was_shown(self, notices: tuple[str, ...]) -> None:
+        """Notices were on a screen; said until a heartbeat with them was answered."""
+        with self._lock:
+            new = tuple(one for one in notices if one not in self._shown)[:_MOST_SHOWN]
+            self._shown += new
+        if new:
+            self.wake.set()
 
     def pending(self, files: int, size_bytes: int, error: str | None = None) -> None:
         """What changed since the last save, as far as known, and why it is not saved."""
@@ -107,16 +150,25 @@ class Standing:
             )
         )
 
-    def done(self, order: str) -> None:
-        """An order was carried out; said until a heartbeat with it was answered."""
+    def done(self, order: str, outcome: dict[str, Any] | None = None) -> None:
+        """An order was carried out, or could not be (outcome); said until a heartbeat with it was answered."""
         with self._lock:
             self._done += (order,)
+            if outcome is not None:
+                self._outcomes[order] = outcome
         self.wake.set()
+
+    def kept_variables(self, kept: KeptVariables) -> None:
+        """What became of the kernels' variables; said until the session ends."""
+        with self._lock:
+            self._variables = kept
 
     def answered(self, beat: Heartbeat) -> None:
         """services/agents has read beat."""
         with self._lock:
             self._done = tuple(order for order in self._done if order not in beat.done_orders)
+            self._outcomes = {order: said for order, said in self._outcomes.items() if order in self._done}
+            self._shown = tuple(one for one in self._shown if one not in beat.shown_notices)
 
     def heartbeat(self) -> Heartbeat:
         """All of it, under the next number."""
@@ -134,5 +186,8 @@ class Standing:
                 made_anew=self._made_anew,
                 warnings=self._warnings,
                 done_orders=self._done,
+                outcomes=dict(self._outcomes),
+                shown_notices=self._shown,
                 size_bytes=self._size_bytes,
+                variables=self._variables,
             )

@@ -143,7 +143,8 @@ class Heartbeat(Body):
 
     made_anew: sentences about what the agent had to make again in the workspace. warnings: what the user
     must know though the session runs (a startup script that ended with an error). done_orders: ids of
-    orders that were carried out since the last heartbeat that was answered. shown_notices: ids of notices that
+    orders that were carried out since the last heartbeat that was answered; outcomes: what came of some of them, by id
+    (``error``: a sentence, where one could not be carried out). shown_notices: ids of notices that
     were on a screen where somebody could have seen them, since the last heartbeat that was answered. variables: what
     became of them, once an order ``checkpoint`` was carried out.
     """
@@ -159,6 +160,7 @@ class Heartbeat(Body):
     made_anew: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     done_orders: tuple[str, ...] = ()
+    outcomes: dict[str, Any] = field(default_factory=dict)
     shown_notices: tuple[str, ...] = ()
     size_bytes: int | None = None
     variables: KeptVariables | None = None
@@ -194,12 +196,14 @@ class Notice(Body):
 
 @dataclass(frozen=True)
 class Order(Body):
-    """What the agent shall do: ``report`` (a heartbeat at once), ``save``, ``checkpoint`` or ``finish`` (save and end)."""
+    """What the agent shall do: ``report`` (a heartbeat at once), ``save``, ``checkpoint``, ``finish`` (save and end), or
+    ``restore``: bring files back, with details ``number`` (of the snapshot), ``paths``, and ``into`` for copies."""
 
     id: str
     do: str
     cause: str = ""
     actor: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

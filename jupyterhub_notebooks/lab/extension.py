@@ -20,13 +20,18 @@ from tornado.ioloop import IOLoop
 from traitlets import Float
 from traitlets.config import LoggingConfigurable
 
-from ..contract import LocalSignal, SessionState
+from ..contract import Answered, LocalSignal, SessionState, SignalsReport
+from ..errors import NotFound
 from .activity import is_active
 from .kernels import CELL_SECONDS, Kernels, watch_input, watch_server_side_input
 from .link import Link
-from .presence import INPUT_SECONDS, Presence, PresenceHandler
+from .pages import AskHandler, LiveHandler, Pages, PresenceHandler
+from .presence import INPUT_SECONDS, Presence
 from .terminals import Terminals
-from .transfers import SAVED_SECONDS, Transfers, watch_downloads, watch_saves
+from .transfers import SAVED_SECONDS, STILL_SECONDS, Transfers, watch_downloads, watch_saves
+from .variables.handler import VariablesHandler
+from .variables.keeping import Keeping
+from .variables.requests import Requests
 
 SOCKET = "NOTEBOOK_AGENT_SOCKET"
 LAST_ACTIVITY = "notebooks_busy_last_activity"
@@ -47,14 +52,21 @@ class NotebooksSignals(LoggingConfigurable):
         SAVED_SECONDS, min=0, help="For how many seconds somebody who saved a document counts as present."
     ).tag(config=True)
 
+    still_seconds = Float(
+        STILL_SECONDS, min=0, help="A transfer of which no byte has moved for so many seconds is forgotten."
+    ).tag(config=True)
+
     def __init__(self, server: Any, socket: Path | None, **named: Any) -> None:
         super().__init__(**named)
         self._server, self._settings = server, server.web_app.settings
         self.kernels = Kernels(server.kernel_manager, present_seconds=self.cell_seconds)
         self.terminals = Terminals(lambda: self._settings.get("terminal_manager"))
-        self.transfers = Transfers(present_seconds=self.saved_seconds)
+        self.transfers = Transfers(present_seconds=self.saved_seconds, still_seconds=self.still_seconds)
         self.presence = Presence(present_seconds=self.input_seconds)
-        self._link = Link(socket, self.gather, self.report_seconds, self.log) if socket else None
+        self.pages = Pages(self.state, self.presence, os.environ)
+        manager = server.kernel_manager
+        self.keeping = Keeping(manager, self.kernels, Path.home(), self._paths, self.log)
+        self._link = self._linked(socket) if socket else None
         self._undo: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
         self._gathering = asyncio.Lock()
@@ -75,10 +87,51 @@ class NotebooksSignals(LoggingConfigurable):
         files = self._server.contents_manager.files_handler_class
         if files is not None:
             self._undo.append(watch_downloads(files, lambda: self.transfers))
-        address = url_path_join(self._settings["base_url"], "notebooks", "presence")
-        arguments = {"presence": self.presence, "state": self.state}
-        self._server.web_app.add_handlers(".*$", [(address, PresenceHandler, arguments)])
+        base = url_path_join(self._settings["base_url"], "notebooks")
+        handlers = [
+            (f"{base}/presence", PresenceHandler, {"pages": self.pages}),
+            (f"{base}/live", LiveHandler, {"pages": self.pages}),
+            (f"{base}/ask", AskHandler, {"ask": self.ask}),
+            (f"{base}/variables", VariablesHandler, {"keeping": self.keeping}),
+        ]
+        self._server.web_app.add_handlers(".*$", handlers)
         IOLoop.current().add_callback(self._run)
+
+    def _linked(self, socket: Path) -> Link:
+        def more(report: SignalsReport) -> SignalsReport:
+            return requests.more(self.pages.more(report, self.kernels.processes()))
+
+        def sent(report: SignalsReport) -> None:
+            self.pages.sent(report)
+            requests.sent(report)
+
+        def news(state: SessionState) -> None:
+            self.pages.news(state)
+            requests.heard(state)
+
+        link = Link(
+            socket,
+            self.gather,
+            self.report_seconds,
+            self.log,
+            more=more,
+            sent=sent,
+            news=news,
+        )
+        requests = Requests(self.keeping, link.report_soon)
+        self.pages.changed = link.report_soon
+        return link
+
+    async def _paths(self) -> dict[str, str]:
+        """The notebook of each kernel, by its path."""
+        found = await self._server.session_manager.list_sessions()
+        return {str(one["kernel"]["id"]): str(one.get("path") or "") for one in found if one.get("kernel")}
+
+    async def ask(self, do: str, arguments: dict[str, Any], timeout_seconds: float) -> Answered:
+        """What the agent answers. Raises NotFound without one, StorageAway where it is silent."""
+        if self._link is None:
+            raise NotFound("This server runs without a notebook's agent")
+        return await self._link.ask(do, arguments, timeout_seconds)
 
     def state(self) -> SessionState:
         """What the session's clocks say, as far as it was heard."""

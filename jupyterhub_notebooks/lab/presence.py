@@ -2,7 +2,7 @@
 
 A page posts every 30 s, and at once when it becomes visible or hidden, to ``…/notebooks/presence``:
 ``{"visible": true, "last_input_seconds": 4.2, "page": "any text that tells pages apart"}``. The answer is the
-session's state, so that one request serves both. GET answers the state alone.
+session's state, so that one request serves both (pages.py has the addresses and what else a page may say).
 
 | what is known | signal |
 |---|---|
@@ -14,17 +14,10 @@ session's state, so that one request serves both. GET answers the state alone.
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from collections.abc import Callable
-from typing import Any
 
-from jupyter_server.base.handlers import APIHandler
-from tornado import web
-
-from ..contract import LocalSignal, SessionState
-from ..errors import NotebooksError, Unchecked
+from ..contract import LocalSignal
 
 #: Somebody who typed, clicked or scrolled is there for so long.
 INPUT_SECONDS = 60.0
@@ -33,7 +26,6 @@ REPORT_SECONDS = 90.0
 #: JupyterLab asks its server something every few seconds while it is visible.
 REQUEST_SECONDS = 120.0
 MOST_PAGES = 64
-MOST_BODY_BYTES = 4096
 
 
 class Presence:
@@ -87,55 +79,3 @@ class Presence:
     def _unreported(self) -> float | None:
         """The last request where no page ever reported: then it is all that is known of a person."""
         return None if self._pages else self._request
-
-
-class PresenceHandler(APIHandler):
-    """POST …/notebooks/presence; see above."""
-
-    _track_activity = False
-    auth_resource = "contents"
-
-    def initialize(self, presence: Presence, state: Callable[[], SessionState]) -> None:
-        self._presence, self._state = presence, state
-
-    @web.authenticated
-    def get(self) -> None:
-        self._answer()
-
-    @web.authenticated
-    def post(self) -> None:
-        try:
-            self._presence.reported(*read(self.request.body))
-        except NotebooksError as error:
-            self.set_status(error.http_status)
-            self.finish(json.dumps(error.as_json()))
-            return
-        self._answer()
-
-    def _answer(self) -> None:
-        self.finish(json.dumps(self._state().to_json()))
-
-
-def read(body: bytes) -> tuple[bool, float | None, str]:
-    """What a page posted. Raises Unchecked naming the field."""
-    if len(body) > MOST_BODY_BYTES:
-        raise Unchecked("This is too long", field="presence")
-    try:
-        raw: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        raise Unchecked("This must be JSON", field="presence") from None
-    if not isinstance(raw, dict):
-        raise Unchecked("This must be an object", field="presence")
-    visible, seconds, page = raw.get("visible"), raw.get("last_input_seconds"), raw.get("page", "")
-    if not isinstance(visible, bool):
-        raise Unchecked("This must be true or false", field="visible")
-    if seconds is not None and (
-        isinstance(seconds, bool)
-        or not isinstance(seconds, int | float)
-        or not math.isfinite(seconds)
-        or seconds < 0
-    ):
-        raise Unchecked("This must be a number of seconds, or null", field="last_input_seconds")
-    if not isinstance(page, str) or len(page) > 100:
-        raise Unchecked("This must be a short text", field="page")
-    return visible, None if seconds is None else float(seconds), page
