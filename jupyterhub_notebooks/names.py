@@ -27,6 +27,18 @@ def new_id(now: datetime, random: Callable[[int], bytes]) -> str:
     return "".join(ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
+def id_after(id: str, now: datetime, random: Callable[[int], bytes]) -> str:
+    """A new id that sorts behind id, also where the clock was set back since that was made."""
+    made = new_id(now, random)
+    if made > id:
+        return made
+    number = 0
+    for letter in id:
+        number = number << 5 | ALPHABET.index(letter)
+    later = datetime.fromtimestamp(((number >> 80) + 1) / 1000, tz=now.tzinfo)
+    return new_id(later, random)
+
+
 def is_id(text: str) -> bool:
     """Whether text is a whole id."""
     return _ID.fullmatch(text) is not None

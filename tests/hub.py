@@ -50,7 +50,7 @@ c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = given["proxy"]
 c.ConfigurableHTTPProxy.auth_token = given["proxy_token"]
 c.JupyterHub.load_groups = given["groups"]
-notebooks(c, **given["notebooks"])
+notebooks(c, **{{"pages_url": given["pages_url"], **given["notebooks"]}})
 c.JupyterHub.load_roles = [
     one for one in c.JupyterHub.load_roles
     if (given["culler"] or one["name"] != "notebooks-idle-culler") and (given["janitor"] or one["name"] != "notebooks-janitor")
@@ -330,6 +330,7 @@ def start_hub(
         "proxy_token": secrets.token_hex(16),
         "token": secrets.token_hex(16),
         "pages": pages,
+        "pages_url": f"http://{HOST}:{ports['pages']}",
         "culler": culler,
         "janitor": janitor,
         "groups": dict(groups or {}),

@@ -6,6 +6,7 @@
 | kept, base is head | the files here win; they are saved with the next save |
 | kept, base is another | they are saved as a recovery snapshot beside head, then head is restored |
 | restoring | the restore begins again; nothing of it was ever saved |
+| set aside | what differs from its base is saved as a recovery snapshot, and that is all |
 | unknown | everything is saved as a recovery snapshot (as the first save where there is no head), then head is restored |
 
 Nothing that is only here is touched before it is committed. A restore that does not end raises, and leaves ``restoring``.
@@ -19,7 +20,7 @@ from ..contract import Hello, HelloAnswer
 from ..errors import Conflict, Damaged, NotebooksError
 from ..workspace.volume import Volume
 from .context import Context
-from .errors import Interrupted, OpenElsewhere
+from .errors import Interrupted, OpenElsewhere, VolumeAway
 
 #: How long one request of a restore is tried again.
 PATIENCE_SECONDS = 60.0
@@ -70,12 +71,16 @@ def begin(context: Context) -> None:
     todo = plan(
         situation, volume.base, answer.head, foreign=marker is not None and marker != answer.workspace
     )
-    if situation == "restoring" and not answer.head:
+    if situation == "restoring" and not answer.head and not answer.set_aside:
         raise Damaged(
             "The workspace could not be fetched",
             "An earlier start began to fetch a snapshot, and storage has none of this workspace now.",
             ["Ask your administrator: nothing here was changed"],
         )
+    if answer.set_aside:
+        if situation in ("kept", "unknown"):
+            _keep(context, "recovery")
+        return
     if todo.keep is not None:
         _keep(context, todo.keep)
     if todo.restore:
@@ -85,6 +90,7 @@ def begin(context: Context) -> None:
         volume.remember(base=0, lease=context.lease.number)
     else:
         volume.remember(lease=context.lease.number)
+    volume.reserve()
     size = answer.head_size_bytes if answer.head else None
     context.standing.known(answer.head, answer.head_at, size)
 
@@ -147,6 +153,12 @@ def _check(context: Context) -> None:
 
 def refused(answer: HelloAnswer) -> Conflict:
     """The reason where the lease is somebody else's and stays so."""
+    if answer.held_volume:
+        return VolumeAway(
+            "The volume does not open",
+            f"{answer.held_by}, and they are not here.",
+            ["Start from the last save", "Wait until the volume is there again"],
+        )
     return OpenElsewhere(
         "This notebook still runs on another machine",
         f"Only one session may write a workspace. {answer.held_by}",

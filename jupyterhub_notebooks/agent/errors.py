@@ -48,6 +48,12 @@ class OpenElsewhere(Conflict):
     reason = "open_elsewhere"
 
 
+class VolumeAway(Conflict):
+    """The files that are newer than the last save lie on a volume that is not this one, or are not on it."""
+
+    reason = "volume_away"
+
+
 class Interrupted(NotebooksError):
     """A stop came before the workspace was ready."""
 

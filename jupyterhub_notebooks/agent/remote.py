@@ -31,6 +31,8 @@ T = TypeVar("T")
 BATCH = 1000
 #: A URL is not used in its last seconds: the request must still arrive in time.
 SPARE_SECONDS = 60.0
+#: By which a store says that it takes no more.
+FULL = ("disk_full", "QuotaExceeded", "XMinioStorageFull", "InsufficientStorage")
 
 
 class Patience:
@@ -263,5 +265,10 @@ def _body_of(answer: Answer, what: str) -> bytes:
 
 
 def _away(answer: Answer) -> StorageAway:
+    """What storage could not do now, as a person reads it; its own words come after that."""
     said = " ".join(answer.body[:300].decode("utf-8", "replace").split())
+    if answer.status == 507 or any(code in said for code in FULL):
+        return StorageAway("Storage is full", f"It answered {answer.status}. {said}")
+    if answer.status >= 500 or answer.status in (408, 429):
+        return StorageAway("Storage does not answer", f"It answered {answer.status}. {said}")
     return StorageAway(f"Storage answered {answer.status}", said)

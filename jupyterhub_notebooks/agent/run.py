@@ -19,14 +19,14 @@ from urllib.parse import urlsplit
 
 from .. import __version__
 from ..contract import HelloAnswer, Order, Release
-from ..errors import NotebooksError
+from ..errors import NotebooksError, StorageAway
 from ..retrying import delays
 from ..workspace.volume import Volume
 from . import begin, environment, interpreter, processes
 from .activity import Activity
 from .bell import Bell
 from .context import Context
-from .errors import EXIT_NOT_SAVED, Interrupted, OpenElsewhere, ServiceAway, SessionClosed, TooOld
+from .errors import EXIT_NOT_SAVED, Interrupted, OpenElsewhere, ServiceAway, SessionClosed, TooOld, VolumeAway
 from .heart import Heart
 from .initialize import Initialized, initialize
 from .lease import HeldLease
@@ -156,8 +156,9 @@ class Agent:
                 answer = self.service.post("v1/hello", hello, HelloAnswer)
             except TooOld as error:
                 return self._without_service(hello.volume, error)
-            except ServiceAway as error:
-                if time.monotonic() - began > AWAY_SECONDS:
+            except StorageAway as error:  # ServiceAway is one too
+                most = AWAY_SECONDS if isinstance(error, ServiceAway) else begin.PATIENCE_SECONDS
+                if time.monotonic() - began > most:
                     raise
                 said = self._say_once(said, error.sentence())
                 self._pause(wait)
@@ -167,7 +168,7 @@ class Agent:
                 self.lease.renewed(answer.lease, asked_at)
                 self.standing.take_back(waiting)
                 return answer
-            if time.monotonic() - began > HELD_SECONDS:
+            if answer.held_volume or time.monotonic() - began > HELD_SECONDS:
                 raise begin.refused(answer)
             said = self._say_once(said, f"This notebook waits for its files: {answer.held_by}")
             waiting = waiting or f"Waiting: {answer.held_by.split(';')[0]}"
@@ -225,7 +226,7 @@ class Agent:
         self._server.watch(lambda: self._server_ended(before))
         self.log.say(f"The server was started {time.monotonic() - self._began:.3f} s after the notebook")
         threading.Thread(target=self._await_server, name="ready", daemon=True).start()
-        if context.answer.lease is not None:
+        if context.answer.lease is not None and not context.answer.set_aside:
             self._periodic = PeriodicSaves(context)
             self._periodic.start()
             for order in self._early_saves:
@@ -355,6 +356,8 @@ class Agent:
         if context.answer.lease is None:
             self.log.say("The files are on this machine only: nothing was saved")
             return EXIT_NOT_SAVED
+        if context.answer.set_aside:  # what was to be kept is kept; nothing here may follow the newest save
+            return self._release((cause, detail), 0)
         why = last(context, mapped, context.answer.save_timeout_seconds, lambda: False)
         return self._release((cause, detail), EXIT_NOT_SAVED if why is not None else 0)
 
@@ -389,7 +392,7 @@ class Agent:
     def _not_started(self, error: NotebooksError) -> int:
         """The workspace could not be made ready: said, released, never saved."""
         sentence = error.sentence()
-        cause = error.reason if isinstance(error, OpenElsewhere | TooOld) else "not_restored"
+        cause = error.reason if isinstance(error, OpenElsewhere | TooOld | VolumeAway) else "not_restored"
         self.log.say(f"The notebook did not start: {sentence}")
         if isinstance(error, SessionClosed | ServiceAway) and self.lease.seconds_left() < 0:
             return error.exit_code

@@ -6,6 +6,7 @@ were and says why; the periodic ones yield to whatever the user computes.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -81,6 +82,7 @@ class Saver:
         number = self._next if self._next is not None else max(self._snapshots.numbers(), default=0) + 1
         with context.standing.saving():
             report = self._report(number, kind, always_read)
+        context.volume.reserve()
         if not report.number:
             context.standing.was_saved(context.volume.base or 0, context.standing.saved.at)
             return None
@@ -196,6 +198,8 @@ def words(context: Context, error: Exception) -> str:
     """error as a sentence; what nobody expected leaves its trace in the session's log."""
     if isinstance(error, NotebooksError):
         sentence = error.sentence()
+    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        sentence = f"No space left on the volume. {os.fsdecode(error.filename or '')}".rstrip()
     elif isinstance(error, OSError):
         sentence = f"{error.strerror or error}: {os.fsdecode(error.filename or '')}"
     else:

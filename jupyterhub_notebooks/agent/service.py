@@ -6,12 +6,13 @@ import json
 from typing import Any, TypeVar
 
 from ..contract import Body
-from ..errors import BadInput, NotFound, StorageAway
+from ..errors import BadInput, NoSpace, NotFound, StorageAway
 from .errors import Contested, ServiceAway, SessionClosed, TooOld
 from .wire import BROKEN, Answer, Wire
 
 B = TypeVar("B", bound=Body)
 _LATER = (408, 425, 429)
+_STORAGE = {StorageAway.reason: "Storage does not answer", NoSpace.reason: "Storage is full"}
 
 
 class Service:
@@ -75,9 +76,10 @@ def _error(got: Answer, url: str) -> Exception:
         return NotFound(title, why, steps)
     if got.status == 409:
         return Contested(title, why, steps, field=field)
+    if reason in _STORAGE:  # what the service says of its store is a detail for the log
+        return StorageAway(_STORAGE[reason], f"{title}. {why}".strip())
     if got.status >= 500 or got.status in _LATER:
-        kind = StorageAway if reason == StorageAway.reason else ServiceAway
-        return kind(title, why, steps)
+        return ServiceAway(title, why, steps)
     return BadInput(title, why, steps)
 
 

@@ -129,6 +129,13 @@ def writable(folder: Path) -> None:
             ["Name another one, or change its owner"],
             field=str(folder),
         )
+    if not os.statvfs(there).f_blocks:
+        raise ConfigError(
+            "This folder cannot keep the state",
+            f"{there} keeps no files: it only shows what the system knows",
+            ["Name another one with --state"],
+            field=str(folder),
+        )
     if free_bytes(there) < LEAST_FREE_BYTES:
         raise NoSpace(
             "The disk is full",

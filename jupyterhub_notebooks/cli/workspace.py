@@ -146,6 +146,8 @@ def list_command(
         return
     for head in heads:
         mark = f"  {shown(names[head.number].encode())}" if head.number in names else ""
+        if head.kind == "recovery":
+            mark += f"  (kept beside the saves; its files come from {head.parent or 'no save'})"
         mark += "  (DIR comes from here)" if head.number == base else ""
         print(
             f"{head.number:>6}  {head.kind:<8}  {to_text(head.at.replace(microsecond=0))}  "

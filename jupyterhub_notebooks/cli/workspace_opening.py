@@ -107,7 +107,22 @@ def volume_of(directory: Path, url: str, state: Path | None) -> Volume:
         raise BadInput(
             "The state cannot lie in the directory that is saved", next=["Name another"], field="--state"
         )
+    _refuse_unusable(state)
     return Volume(files, state)
+
+
+def _refuse_unusable(state: Path) -> None:
+    """Raises BadInput where nothing can be kept in the folder."""
+    there = state
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK) or not os.statvfs(there).f_blocks:
+        raise BadInput(
+            f"{state} cannot keep what is known of the directory",
+            f"Nothing can be written at {there}.",
+            ["Name another one"],
+            field="--state",
+        )
 
 
 def heads_of(space: WorkspaceStore) -> tuple[list[SnapshotHead], list[str]]:

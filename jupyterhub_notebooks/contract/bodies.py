@@ -86,7 +86,8 @@ class HelloAnswer(Body):
     as its user knows them. memory_bytes and cpus: what the profile gives, 0 for no limit. head_at and head_size_bytes:
     of the newest save. last_stop: how the session before ended, where its user did not ask for it.
     variables_bytes, variables_seconds: how much of the kernels' variables is kept before a stop, and within what time;
-    0: none.
+    0: none. held_volume: the volume with the newest files, where that is why there is no lease. set_aside: the notebook
+    goes on from a save without what lies on this volume, which may only become a recovery snapshot.
     """
 
     workspace: str
@@ -115,6 +116,8 @@ class HelloAnswer(Body):
     last_stop: Notice | None = None
     variables_bytes: int = 500_000_000
     variables_seconds: float = 60.0
+    held_volume: str = ""
+    set_aside: bool = False
 
 
 @dataclass(frozen=True)

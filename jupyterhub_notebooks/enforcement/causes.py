@@ -45,6 +45,9 @@ CAUSES: dict[str, Cause] = {
         next=("Start it again", "If it happens again, send the log to the administrators"),
     ),
     "did_not_start": Cause("The server did not start"),
+    "volume_away": Cause(
+        "The volume does not open", next=("Start from the last save", "Wait until the volume is there again")
+    ),
     "lease_held": Cause(
         "It still runs or is saved elsewhere; only one session may write a workspace",
         next=("Wait until it has ended, then start it again",),

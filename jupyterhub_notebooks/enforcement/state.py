@@ -115,6 +115,7 @@ class Facts:
     saved_at: the newest save. trash_days: how long a notebook stays in the trash. being_saved: a run that only saves
     is under way. save_asked: somebody asked for one.
     limits: what the session may last, None where that is not known. start_asked: it starts once it is saved.
+    volume_away: the newest try to reach the unsaved files did not find their volume.
     """
 
     actor: str = ""
@@ -124,6 +125,7 @@ class Facts:
     save_asked: bool = False
     limits: Limits | None = None
     start_asked: bool = False
+    volume_away: bool = False
 
 
 def state_of(
@@ -223,7 +225,7 @@ def _stopping(session: SessionRow, heartbeat: Heartbeat | None, facts: Facts) ->
     elif at is not None:
         who = (" The server ended at ", Moment(at), ".")
     if session.save_error:
-        head = f"Saving does not get on: {_stopped(session.save_error)} Files are kept; it is tried again."
+        head = f"{_reason(session.save_error)}; the files are kept, and it is tried again."
         return State(STOPPING, "saving", BADGES[STOPPING], (head, *who), progress=progress)
     if progress is not None:
         percent = 100 * progress.done_bytes // progress.total_bytes
@@ -246,10 +248,7 @@ def _running(session: SessionRow, heartbeat: Heartbeat | None, now: datetime, fa
     verdict = session.verdict or ""
     badge = BADGES.get(verdict, BADGES[RUNNING])
     if session.save_error:
-        unsaved: Sentence = (f"Saving does not get on: {_stopped(session.save_error)} The files are kept.",)
-        return State(
-            RUNNING, verdict, BADGES["unsaved"], unsaved, (*since, *_pending(session)), warnings=warnings
-        )
+        return State(RUNNING, verdict, BADGES["unsaved"], _unsaved(session, facts), since, warnings=warnings)
     if verdict == "unknown" and (now - session.ready_at).total_seconds() < SETTLING_SECONDS:
         return State(RUNNING, verdict, BADGES[RUNNING], since, _pending(session), warnings=warnings)
     clock = telling.clock_of(session, facts.limits, now)
@@ -263,6 +262,24 @@ def _running(session: SessionRow, heartbeat: Heartbeat | None, now: datetime, fa
         keep=clock.keep,
         moves_clock=clock.moves,
     )
+
+
+def _unsaved(session: SessionRow, facts: Facts) -> Sentence:
+    """Since when, why, what is kept, and what happens next."""
+    at = facts.saved_at
+    head: Sentence = ("Not saved since ", Moment(at), ". ") if at is not None else ("Nothing is saved yet. ",)
+    files = count(session.pending_files, "file") if session.pending_files else "the files"
+    size = f" ({show_size(session.pending_bytes)})" if session.pending_files and session.pending_bytes else ""
+    be = "is" if session.pending_files == 1 else "are"
+    return (
+        *head,
+        f"{_reason(session.save_error)}; {files}{size} {be} kept on the volume, and it is tried again by itself.",
+    )
+
+
+def _reason(error: str | None) -> str:
+    """What a save met, without its details and its end."""
+    return (error or "").partition(". ")[0].strip().rstrip(".") or "Saving does not get on"
 
 
 def _pending(session: SessionRow) -> Sentence:
@@ -299,12 +316,17 @@ def _closed(session: SessionRow, workspace: WorkspaceRow | None, facts: Facts) -
         detail = ("It is saved as soon as storage answers.",)
     ended = session.ended_at or session.closed_at
     assert ended is not None
+    if unsaved and workspace is not None and (facts.volume_away or session.cause == "volume_away"):
+        return _volume_away(workspace, facts, detail if facts.being_saved else ())
     if unsaved and workspace is not None:
+        met = f"{_reason(session.save_error)}. " if session.save_error else ""
+        if not facts.being_saved and not facts.save_asked:
+            detail = (*detail, " " if detail else "", "It is saved by itself as soon as storage answers.")
         return State(
             ERROR,
             "not saved",
             BADGES["not saved"],
-            (*_why(cause, session, facts), " at ", Moment(ended), ", before everything was saved."),
+            (met, *_why(cause, session, facts), " at ", Moment(ended), ", before everything was saved."),
             detail,
             (_kept(workspace), *_last_save(facts), "."),
             cause=session.cause or "",
@@ -332,6 +354,28 @@ def _closed(session: SessionRow, workspace: WorkspaceRow | None, facts: Facts) -
     saved: Sentence = (said,) if facts.saved_at is not None and session.ready_at else (".",)
     sentence = (*_why(cause, session, facts), " at ", Moment(ended), *saved)
     return State(STOPPED, "", BADGES[STOPPED], sentence, detail, _safe(facts), cause=session.cause or "")
+
+
+def _volume_away(workspace: WorkspaceRow, facts: Facts, detail: Sentence) -> State:
+    safe: Sentence = ("Nothing had been saved before.",)
+    if facts.saved_at is not None:
+        safe = ("Your last save of ", Moment(facts.saved_at), " is safe. Start from it, or wait.")
+    return State(
+        ERROR,
+        "not saved",
+        BADGES["not saved"],
+        (f"The volume does not open. On it: {unsaved_files(workspace)}.",),
+        detail or ("It is tried again by itself.",),
+        safe,
+        cause="volume_away",
+    )
+
+
+def unsaved_files(workspace: WorkspaceRow) -> str:
+    """What lies on the volume and is not saved: ``12 files (38 MB) that are not saved``."""
+    number = max(1, workspace.unsaved_files)
+    size = f" ({show_size(workspace.unsaved_bytes)})" if workspace.unsaved_bytes else ""
+    return f"{count(number, 'file')}{size} that {'is' if number == 1 else 'are'} not saved"
 
 
 def _why(cause: Cause, session: SessionRow, facts: Facts) -> Sentence:

@@ -7,6 +7,7 @@ event loop is near. Rows come back as frozen dataclasses of ``rows``.
 
 from . import (
     alone,
+    aside,
     audit,
     burying,
     clocks,
@@ -24,7 +25,7 @@ from . import (
     users,
 )
 from .database import Ledger
-from .rows import Intent, Notebook, NotebookView, Session, Snapshot, User, Workspace
+from .rows import Intent, Notebook, NotebookView, Session, SetAside, Snapshot, User, Workspace
 from .upgrading import upgrade, wait_for_revision
 
 __all__ = [
@@ -33,10 +34,12 @@ __all__ = [
     "Notebook",
     "NotebookView",
     "Session",
+    "SetAside",
     "Snapshot",
     "User",
     "Workspace",
     "alone",
+    "aside",
     "audit",
     "burying",
     "clocks",

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
-from ..names import new_id
+from ..names import id_after
 from . import audit
 from .database import Ledger
 from .rows import Intent, made
@@ -30,8 +30,11 @@ def ask(
     evidence: Mapping[str, Any] | None = None,
 ) -> Intent:
     """Writes an intent before anything is done about it."""
-    id = new_id(now, os.urandom)
     with ledger.write() as connection:
+        before = connection.execute(
+            select(func.max(intents.c.id)).where(intents.c.session == session)
+        ).scalar()
+        id = id_after(before or "", now, os.urandom)  # agents ask for what is newer than the last they know
         connection.execute(
             insert(intents).values(
                 id=id,

@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ..errors import Conflict, Denied
-from . import audit
+from . import aside, audit
 from .database import Ledger, now_of
 from .rows import Snapshot, made
 from .tables import leases, sessions, snapshots, workspaces
@@ -122,6 +122,8 @@ def settle(
                 .where(workspaces.c.id == workspace)
                 .values(unsaved_on=None, unsaved_files=0, unsaved_bytes=0)
             )
+        if row.kind == "recovery":
+            aside.settle_in(connection, workspace, row.session, number, now)
         evidence = {"number": number, "size_bytes": row.size_bytes, "files": row.files}
         audit.add(connection, now, None, [workspace, row.session], "snapshot.committed", row.kind, evidence)
 

@@ -396,6 +396,6 @@ def _launch(catalog: Catalog, profile: Profile, flavor: Flavor, editor: str, run
         no_public_internet=profile.no_public_internet,
         egress_allowlist=profile.egress_allowlist,
         run=run,
-    )
         variables_bytes=profile.variables_bytes,
         variables_seconds=profile.variables_seconds,
+    )

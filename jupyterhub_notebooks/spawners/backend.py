@@ -15,7 +15,11 @@ class Backend:
     abilities = Abilities()
 
     def volume_of(self, notebook: str) -> str:
-        """The name of a notebook's volume: the same at every start that finds the same files."""
+        """The name of a notebook's volume: the same at every start that finds the same files.
+
+        notebook: its id; with ``.N`` behind it once it was given an N-th other volume, because one with unsaved files
+        was not to be reached. A session's volume is this name, or that of a volume that was left behind.
+        """
         raise NotImplementedError
 
     def translate(self, launch: Launch) -> dict[str, Any]:

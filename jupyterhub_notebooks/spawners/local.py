@@ -33,6 +33,7 @@ from .waiting import Patience, until
 
 #: Under this name the process is kept in the Hub's database.
 STATE = "local_process"
+VOLUME = "local:"
 #: Below the range from which outgoing connections take their ports: a restore may take long before it is used.
 PORTS = range(20000, 32000)
 #: The longest path of a socket is 104 bytes on macOS, 108 on Linux.
@@ -134,7 +135,7 @@ class LocalNotebookSpawner(NotebookSpawner):
     # -- the steps of base
 
     def volume_of(self, notebook: str) -> str:
-        return f"local:{notebook}"
+        return f"{VOLUME}{notebook}"
 
     def translate(self, launch: Launch) -> dict[str, Any]:
         traits: dict[str, Any] = {"environment": dict(launch.environment)}
@@ -197,7 +198,11 @@ class LocalNotebookSpawner(NotebookSpawner):
         return agent.runs
 
     def _volume(self, session: Session) -> Path:
-        return Path(self.volumes_dir).absolute() / session.notebook
+        """A volume that was left behind has a folder of its own, and so has the one that came in its place."""
+        name = (session.volume or "").removeprefix(VOLUME)
+        notebook, _, number = name.partition(".")
+        its = name if notebook == session.notebook and (number or "0").isdecimal() else session.notebook
+        return Path(self.volumes_dir).absolute() / its
 
     def _log_file(self, session: str) -> Path:
         return Path(self.logs_dir).absolute() / f"{session}.log"
@@ -218,6 +223,8 @@ class LocalNotebookSpawner(NotebookSpawner):
     def _launch_agent(self, session: Session, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         volume, run, log = self._volume(session), run_dir(session.id), self._log_file(session.id)
         try:
+            if session.kind == "save" and not volume.is_dir():
+                raise NotStarted("The volume does not open", f"There is no {volume}.", cause="volume_away")
             for folder in (volume, volume / "files", volume / "state", run, log.parent):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 if folder.stat().st_uid != os.geteuid():

@@ -6,7 +6,8 @@ before anything of it runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,7 +26,9 @@ from ..ledger import (
     sessions,
     users,
 )
+from ..ledger.aside import volume_key
 from ..ledger.burying import pending
+from ..names import id_after
 from ..profiles.catalog import Catalog
 from ..profiles.choosing import Launch, replaced
 from .progress import saving
@@ -64,6 +67,11 @@ def save_orders(ledger: Ledger, notebook: Notebook | None) -> list[Intent]:
     """The open orders of our services to save what the last session of a notebook could not."""
     last = sessions.of_notebook(ledger, notebook.id, 1) if notebook is not None else []
     return intents.open_of(ledger, last[0].id, "save_only") if last else []
+
+
+def left_volume(orders: Sequence[Intent]) -> str:
+    """The volume that was left behind and whose files an order wants to be kept; '' for the notebook's own."""
+    return next((str(one.evidence["volume"]) for one in orders if one.evidence.get("volume")), "")
 
 
 def start_wishes(ledger: Ledger, notebook: Notebook) -> list[Intent]:
@@ -141,15 +149,16 @@ def begin(
     notebook = found.notebook or notebooks.ensure(ledger, found.user.id, place.server, now)
     actor = users.by_name(ledger, opening.actor) if opening.actor else None
     orders = save_orders(ledger, notebook) if launch.run == "save" else start_wishes(ledger, notebook)
+    last = sessions.of_notebook(ledger, notebook.id, 1)  # sessions are told apart by their ids' order
     session = sessions.begin(
         ledger,
-        opening.session,
+        id_after(last[0].id, now, os.urandom) if last and last[0].id >= opening.session else opening.session,
         notebook.id,
         launch.to_json(),
         opening.token_hash,
         now,
         kind=launch.run,
-        volume=volume_of(notebook.id),
+        volume=left_volume(orders) or volume_of(volume_key(notebook.id, notebook.volume_number)),
         actor=actor.id if actor else None,
     )
     for order in orders:

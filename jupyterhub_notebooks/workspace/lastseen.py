@@ -6,7 +6,9 @@ every file again.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgpack
@@ -65,7 +67,13 @@ def write(volume: Volume, seen: LastSeen) -> None:
         [ctime for _, ctime in stamps],
     ]
     body = zstandard.ZstdCompressor(level=1).compress(msgpack.packb(fields))
-    volume.write(_NAME, body + hash_of(body), durable=False)
+    try:
+        volume.write(_NAME, body + hash_of(body), durable=False, needed=False)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        with suppress(OSError):  # without it the next save reads everything again
+            (volume.state / _NAME).unlink()
 
 
 def load(volume: Volume, workspace: str | None = None) -> LastSeen | None:

@@ -6,6 +6,7 @@ restore until after its last; one save or restore at a time. State that cannot b
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -21,6 +22,8 @@ from .snapshots import head_of
 
 MARKER = ".workspace.initialized"
 _FORMAT = 1
+_RESERVE = "reserve"
+_RESERVE_BYTES = 256 * 1024
 _MOST_MARKER = 4096
 _NOT_USERS = {b"lost+found"}
 
@@ -140,10 +143,35 @@ class Volume:
             os.unlink(self.state / "restoring")
         _sync_folder(self.state)
 
-    def write(self, name: str, body: bytes, *, durable: bool = True) -> None:
-        """A file of state/, replaced at once; on the disk when this returns, where durable."""
+    def write(self, name: str, body: bytes, *, durable: bool = True, needed: bool = True) -> None:
+        """A file of state/, replaced at once; on the disk when this returns, where durable.
+
+        needed: a full disk gives up the room that ``reserve`` took, once.
+        """
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _replace(self.state / name, body, durable)
+        try:
+            _replace(self.state / name, body, durable)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not needed or not self._give_up_reserve():
+                raise
+            _replace(self.state / name, body, durable)
+
+    def reserve(self) -> None:
+        """Takes some room beforehand, so that a disk that its user fills keeps nothing from being saved."""
+        path = self.state / _RESERVE
+        try:
+            if path.exists() and path.stat().st_size >= _RESERVE_BYTES:
+                return
+            self.write(_RESERVE, os.urandom(_RESERVE_BYTES), durable=False, needed=False)
+        except OSError:
+            return  # the disk is full now; it is tried again after the next save
+
+    def _give_up_reserve(self) -> bool:
+        try:
+            os.unlink(self.state / _RESERVE)
+        except OSError:
+            return False
+        return True
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jupyterhub_notebooks.clock import to_text
 from jupyterhub_notebooks.contract import Hello, HelloAnswer, Lease
-from jupyterhub_notebooks.ledger import Ledger, Session, leases, notebooks, sessions, snapshots
+from jupyterhub_notebooks.ledger import Ledger, Session, aside, leases, notebooks, sessions, snapshots
 from jupyterhub_notebooks.names import short
 from jupyterhub_notebooks.settings import Settings
 from jupyterhub_notebooks.units import show_duration
@@ -32,8 +32,8 @@ async def hello(agents: Agents, session: Session, body: Hello) -> HelloAnswer:
             agents.clock.now(),
         )
         await settle(agents, session, look_further=True)
-        held, head, next_number, limit = await agents.ledger.run(
-            _in_ledger, session, agents.settings.lease_seconds, agents.clock.now()
+        held, head, next_number, limit, left = await agents.ledger.run(
+            _in_ledger, session, body.volume, agents.settings.lease_seconds, agents.clock.now()
         )
     launch, settings = session.launch, agents.settings
     told = await agents.ledger.run(introduction, session, settings.enforcement, agents.clock.now())
@@ -42,6 +42,8 @@ async def hello(agents: Agents, session: Session, body: Hello) -> HelloAnswer:
         limit_bytes=limit or limit_bytes(settings, session),
         lease=Lease(held.number, held.ends_in_seconds) if isinstance(held, leases.Lease) else None,
         held_by=held_by(held) if isinstance(held, leases.Held) else "",
+        held_volume=held.volume if isinstance(held, leases.Held) and not held.by else "",
+        set_aside=left,
         head=head,
         next_number=next_number,
         startup_script=str(launch.get("startup_script") or ""),
@@ -54,10 +56,10 @@ async def hello(agents: Agents, session: Session, body: Hello) -> HelloAnswer:
         secret_key=key.hex() if key is not None and isinstance(held, leases.Lease) else None,
         store_authority=agents.authority,
         server_time=to_text(agents.clock.now()),
-        **told,
-    )
         variables_bytes=int(launch.get("variables_bytes") or 0),
         variables_seconds=float(launch.get("variables_seconds") or 0),
+        **told,
+    )
 
 
 def limit_bytes(settings: Settings, session: Session) -> int:
@@ -70,16 +72,23 @@ def held_by(held: leases.Held) -> str:
     if held.by:
         left = show_duration(held.ends_in_seconds)
         return f"Session …{short(held.by)} of this notebook still writes here; its right ends in {left}"
-    return f"Files newer than the last save lie on another volume: {held.volume or 'one without a name'}"
+    return f"Files newer than the last save lie on the volume {held.volume or 'without a name'}"
 
 
 def _in_ledger(
-    ledger: Ledger, session: Session, lease_seconds: float, now: object
-) -> tuple[leases.Lease | leases.Held, int, int, int | None]:
-    """The lease or who holds it, head, next number, and the workspace's own limit where it has one."""
+    ledger: Ledger, session: Session, found: str, lease_seconds: float, now: object
+) -> tuple[leases.Lease | leases.Held, int, int, int | None, bool]:
+    """The lease or who holds it, head, next number, the workspace's own limit where it has one, and whether the volume
+    was set aside. found: what the agent found on the volume."""
     space = notebooks.workspace(ledger, session.workspace)
-    held = leases.take(ledger, session.workspace, session.id, lease_seconds, volume=session.volume)
     head = snapshots.head(ledger, session.workspace)
+    lost = found == "empty" and head is not None and head.files > 0
+    held: leases.Lease | leases.Held
+    if lost and space.unsaved_on is not None and space.unsaved_on == (session.volume or ""):
+        held = leases.Held("", volume=space.unsaved_on)  # what should lie here is not here
+    else:
+        held = leases.take(ledger, session.workspace, session.id, lease_seconds, volume=session.volume)
     number = snapshots.next_number(ledger, session.workspace)
     sessions.report(ledger, [sessions.Report(session.id, {"phase": "hello", "heard_at": now})])
-    return held, head.number if head else 0, number, space.limit_bytes
+    left = aside.is_waiting(ledger, session.workspace, session.volume)
+    return held, head.number if head else 0, number, space.limit_bytes, left

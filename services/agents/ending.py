@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from jupyterhub_notebooks.contract import Release
-from jupyterhub_notebooks.ledger import Ledger, Session, intents, sessions
+from jupyterhub_notebooks.ledger import Ledger, Session, aside, intents, sessions
 
 from . import reading
 
@@ -38,4 +38,6 @@ def _close(ledger: Ledger, session: Session, cause: str, body: Release, now: dat
         pending_bytes=reading.size(body.pending_bytes),
         all_saved=session.ready_at is not None and cause != "not_restored",
     )
+    if session.ready_at is not None and not body.pending_files:
+        aside.settle(ledger, session.workspace, session.id, now)  # its volume held nothing that was not saved
     intents.done_all(ledger, session.id, now)

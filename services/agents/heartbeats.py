@@ -50,10 +50,10 @@ def values_of(beat: Heartbeat, now: datetime) -> dict[str, Any]:
         "pending_files": reading.count(beat.saved.pending_files),
         "pending_bytes": reading.size(beat.saved.pending_bytes),
         "heard_at": now,
+        **({"variables": reading.variables(beat.variables)} if beat.variables is not None else {}),
     }
 
 
-        **({"variables": reading.variables(beat.variables)} if beat.variables is not None else {}),
 def is_urgent(values: Mapping[str, Any], row: Session) -> bool:
     """Whether these values change what somebody waits for."""
     return any((values.get(name) or None) != (getattr(row, name) or None) for name in AT_ONCE) or (

@@ -16,6 +16,7 @@ from jupyterhub_notebooks.settings import Settings
 
 from ..running import needed
 from .reconciling import Reconciler
+from .recovering import Recoverer
 from .rescuing import Rescuer
 from .starting import Starter
 from .storage import Storage
@@ -38,6 +39,7 @@ class Janitor:
         self._looks = (
             ("sessions", Reconciler(settings, ledger, hub, storage, clock).look),
             ("files that are not saved", Rescuer(settings, ledger, hub, storage, clock).look),
+            ("volumes that were left behind", Recoverer(settings, ledger, hub, storage, clock).look),
         )
         self._quick = (("starts that wait for a save", Starter(ledger, hub, clock).look),)
         self._away: dict[str, str] = {}

@@ -21,6 +21,8 @@ STOP_AGAIN_SECONDS = 20.0
 #: last save may be under way.
 UNKNOWN_SECONDS = 60.0
 MOST_SECONDS = 3600.0
+#: A moment further ahead than this was written before the clock was set back.
+BACK_SECONDS = 5.0
 
 
 class HubServer(Protocol):
@@ -52,13 +54,15 @@ class Evidence:
     """What else is known of an open session. lease_left: seconds of its lease, None where it holds none.
 
     stop_asked_at: the newest stop that is asked of it and not done. told: it has an order to end already.
-    silent_seconds: after so long without a word an agent counts as gone.
+    silent_seconds: after so long without a word an agent counts as gone. unheard_seconds: how long no word has come by
+    the janitor's own clock that nobody sets.
     """
 
     lease_left: float | None
     silent_seconds: float
     stop_asked_at: datetime | None = None
     told: bool = False
+    unheard_seconds: float = 0.0
 
 
 def is_active(server: HubServer | None) -> bool:
@@ -71,8 +75,11 @@ def decide(session: SessionRow, server: HubServer | None, known: Evidence, now: 
     if server is not None and is_active(server):
         return _at_hub(session, server, known, now)
     heard = max(at for at in (session.asked_at, session.heard_at, session.ended_at) if at is not None)
-    silent = (now - heard).total_seconds()
-    if silent > known.silent_seconds and (known.lease_left is None or known.lease_left <= 0):
+    silent = max((now - heard).total_seconds(), known.unheard_seconds)
+    left = known.lease_left
+    # no lease is longer than the time of silence: one that seems so is from before the clock was set back
+    over = left is None or left <= 0 or left > known.silent_seconds + BACK_SECONDS
+    if silent > known.silent_seconds and over:
         return Action(CLOSE, _cause(session))
     begun = (now - (session.ready_at or session.asked_at)).total_seconds()
     stopping = session.stop_asked_at is not None or session.ended_at is not None or known.told
@@ -85,11 +92,16 @@ def _at_hub(session: SessionRow, server: HubServer, known: Evidence, now: dateti
     if server.pending is not None:
         return Action(KEEP)
     asked = known.stop_asked_at
-    if asked is not None and (now - asked).total_seconds() > STOP_AGAIN_SECONDS:
+    if asked is not None and (_ahead(asked, now) or (now - asked).total_seconds() > STOP_AGAIN_SECONDS):
         return Action(STOP_AGAIN)
     if session.kind == "save" and asked is None and session.ready_at is not None:
         return Action(END_SAVED, "saved")
     return Action(KEEP)
+
+
+def _ahead(at: datetime, now: datetime) -> bool:
+    """Whether at lies ahead: the clock was set back since, and nobody knows for how long to wait."""
+    return (at - now).total_seconds() > BACK_SECONDS
 
 
 def _cause(session: SessionRow) -> str:
@@ -143,5 +155,7 @@ def wait_seconds(number: int, again_seconds: float) -> float:
 def save_due(tries: Tries, again_seconds: float, now: datetime) -> bool:
     """Whether a run that only saves is asked for now."""
     if tries.last_at is None or (tries.ordered_at is not None and tries.ordered_at > tries.last_at):
+        return True
+    if _ahead(tries.last_at, now):
         return True
     return (now - tries.last_at).total_seconds() >= wait_seconds(tries.number, again_seconds)

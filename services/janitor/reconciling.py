@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -45,6 +46,7 @@ class Reconciler:
     ) -> None:
         self._settings, self._ledger, self._hub = settings, ledger, hub
         self._storage, self._clock = storage, clock
+        self._heard: dict[str, tuple[datetime | None, float]] = {}
 
     async def look(self) -> None:
         # The ledger first: a session that begins after this is not looked at.
@@ -55,6 +57,8 @@ class Reconciler:
             for name, server in user.servers.items()
         }
         now = self._clock.now()
+        ids = {session.id for session, _ in opened}
+        self._heard = {id: one for id, one in self._heard.items() if id in ids}
         for session, place in opened:
             await self._one(session, place, servers.get(place) if place else None, now)
         await self._forget_saved(servers, {place for _, place in opened})
@@ -64,6 +68,7 @@ class Reconciler:
 
     async def _one(self, session: Session, place: Place | None, server: Server | None, now: datetime) -> None:
         known = await self._ledger.run(_evidence, session, self._settings)
+        known = dataclasses.replace(known, unheard_seconds=self._unheard(session))
         action = decide(session, server, known, now)
         told = {"session": session.id}
         if action.do == CLOSE:
@@ -77,6 +82,14 @@ class Reconciler:
             await self._stop(session, place, "saves only and runs: it is ended")
         elif action.do == STOP_AGAIN and place is not None:
             await self._stop(session, place, "its stop was forgotten and is asked for again")
+
+    def _unheard(self, session: Session) -> float:
+        """For how long nothing new was heard of a session, by a clock that nobody sets back."""
+        at, since = self._heard.get(session.id, (None, 0.0))
+        if at != session.heard_at or session.id not in self._heard:
+            at, since = session.heard_at, self._clock.monotonic()
+            self._heard[session.id] = (at, since)
+        return self._clock.monotonic() - since
 
     async def _stop(self, session: Session, place: Place, why: str) -> None:
         log.info("%s", why, extra={"session": session.id})

@@ -142,22 +142,31 @@ async def states(context: Context, person: Person, views: Sequence[NotebookView]
     asked = [view.session.id for view in views if view.session and view.session.stop_asked_at]
     actors = await context.ledger.run(_actors, asked)
     unsaved = [view.notebook.id for view in views if view.workspace.unsaved_on is not None]
-    waiting = await context.ledger.run(_save_asked, unsaved)
+    waiting, away = await context.ledger.run(_of_unsaved, unsaved)
     wished = await context.ledger.run(after_saving.wished, views)
     return [
-        _state(context, person, view, actors, view.notebook.id in waiting, view.notebook.id in wished)
+        _state(
+            context,
+            person,
+            view,
+            actors,
+            view.notebook.id in waiting,
+            view.notebook.id in wished,
+            view.notebook.id in away,
+        )
         for view in views
     ]
 
 
-def _save_asked(ledger: Ledger, unsaved: Sequence[str]) -> set[str]:
-    """Those of the notebooks whose next save is asked for and has not begun."""
+def _of_unsaved(ledger: Ledger, unsaved: Sequence[str]) -> tuple[set[str], set[str]]:
+    """Those of the notebooks whose next save is asked for and has not begun; those whose last run did not find the volume."""
     last = {notebook: sessions.of_notebook(ledger, notebook, 1) for notebook in unsaved}
-    return {
+    asked = {
         notebook
         for notebook, found in last.items()
         if found and intents.open_of(ledger, found[0].id, "save_only")
     }
+    return asked, {notebook for notebook, found in last.items() if found and found[0].cause == "volume_away"}
 
 
 def _actors(ledger: Ledger, asked: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -199,6 +208,7 @@ def _state(
     actors: dict[str, tuple[str, str]],
     save_asked: bool = False,
     start_asked: bool = False,
+    volume_away: bool = False,
 ) -> State:
     actor = actors.get(view.session.id) if view.session else None
     name = "" if actor is None else "You" if actor[0] == person.user.id else actor[1]
@@ -210,6 +220,7 @@ def _state(
         save_asked,
         limits_of(context, view.session),
         start_asked,
+        volume_away,
     )
     return state_of(view.notebook, view.session, None, context.now(), view.workspace, facts)
 

@@ -109,7 +109,7 @@ def test_storage_that_stumbles_is_asked_again(store: Store, gate: Gate) -> None:
 def test_storage_that_stays_away_is_given_up_in_words(behind: Notebook, gate: Gate) -> None:
     store = Store(behind, patience_seconds=0.3)
     gate.rule = lambda method, path: 503 if "/blocks/" in path else None
-    with pytest.raises(StorageAway, match="Storage answered 503"):
+    with pytest.raises(StorageAway, match=r"Storage does not answer\. It answered 503"):
         store.blocks.put(*_block())
 
 

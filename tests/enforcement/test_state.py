@@ -165,7 +165,18 @@ def test_one_that_cannot_be_saved_says_so_while_it_runs() -> None:
         replace(RUNNING, save_error="Storage does not answer", pending_files=12, pending_bytes=38_000_000)
     )
     assert found.badge.words == "Running, not saved" and found.needs_you
-    assert f"12{NBSP}files (38{NBSP}MB) changed since the last save." in plain(found.detail, NOW, UTC)
+    assert plain(found.sentence, NOW, UTC) == (
+        f"Nothing is saved yet. Storage does not answer; 12{NBSP}files (38{NBSP}MB) are kept on the volume,"
+        " and it is tried again by itself."
+    )
+    saved = words(
+        replace(RUNNING, save_error="Storage does not answer. It answered 503.", pending_files=1),
+        saved_at=ago(minutes=28),
+    )
+    assert saved[3] == (
+        f"Not saved since 14:02. Storage does not answer; 1{NBSP}file is kept on the volume,"
+        " and it is tried again by itself."
+    )
 
 
 def test_what_was_made_anew_is_told() -> None:

@@ -125,3 +125,14 @@ def test_whoever_asks_for_a_save_does_not_wait_for_the_next_try():
     tried = Session(kind="save", closed_at=ago(50))
     assert save_due(tries_of([tried], ordered_at=ago(1)), 60, NOW)
     assert not save_due(tries_of([tried], ordered_at=ago(51)), 60, NOW)
+
+
+def test_after_the_clock_was_set_back_the_dead_are_told_by_a_clock_that_nobody_sets():
+    ahead = NOW + timedelta(hours=1)
+    dead = Session(asked_at=ahead, ready_at=ahead, heard_at=ahead)
+    leased = Evidence(3700.0, 120.0)
+    assert decide(dead, STOPPED, leased, NOW).do == KEEP
+    assert decide(dead, STOPPED, replace(leased, unheard_seconds=119.0), NOW).do == KEEP
+    assert decide(dead, STOPPED, replace(leased, unheard_seconds=121.0), NOW).do == CLOSE
+    assert decide(Session(), RUNS, replace(STOP, stop_asked_at=ahead), NOW).do == STOP_AGAIN
+    assert save_due(tries_of([replace(dead, closed_at=ahead)], 3, ahead), 60.0, NOW)
