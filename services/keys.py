@@ -88,8 +88,19 @@ async def ensure_workspace(
 
 async def keys_of(ledger: Ledger, reference: str, workspace: str) -> Keys:
     """What snapshots of a workspace are checked with. Raises ConfigError, WrongKey."""
+    key = await key_of(ledger, reference, workspace)
+    return Keys(key) if key is not None else OPEN
+
+
+async def key_of(ledger: Ledger, reference: str, workspace: str) -> bytes | None:
+    """A workspace's key for a process of ours that reads it; None where it has none. Raises ConfigError, WrongKey."""
     row = await ledger.run(workspace_keys.of_workspace, workspace)
-    return Keys(_opened(row, reference)) if row is not None else OPEN
+    return _opened(row, reference) if row is not None else None
+
+
+async def make_key(ledger: Ledger, reference: str, workspace: str, now: datetime) -> bytes | None:
+    """The key of a workspace that is made now; None where reference (the setting ``encryption_key``) names none."""
+    return _opened(await _made(ledger, reference, workspace, now), reference) if reference else None
 
 
 async def _made(ledger: Ledger, reference: str, workspace: str, now: datetime) -> WorkspaceKey:

@@ -38,10 +38,13 @@ COMMANDS: dict[str, Entry] = {
     "up": Entry(".up", "up", "Start everything on this machine, on 127.0.0.1 only."),
     "user": Entry(".user", "user", "Add, list and remove people who log in with a password."),
     "profile": Entry(".profile", "profile", "Check what may be started."),
+    "notebook": Entry(".notebook", "notebook", "Make, start, stop, change and delete notebooks."),
+    "snapshot": Entry(".snapshot", "snapshot", "Look into what was saved, and bring it back."),
     "session": Entry(".session", "session", "What ran, who stopped it, and why."),
     "workspace": Entry(".workspace", "workspace", "Save, restore, list and check a workspace by hand."),
     "store": Entry(".store", "store", "Check the place where workspaces are saved."),
     "key": Entry(".key", "key", "Make and change the keys of encrypted workspaces."),
+    "completion": Entry(".completion", "completion", "Let the shell complete commands and names of notebooks."),
     "ledger": Entry(".ledger", "ledger", "Bring our database to the revision that this version needs."),
 }
 

@@ -11,9 +11,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ..client.rest import Rest
 from ..clock import SYSTEM_CLOCK, to_text
 from ..names import address_part, short
-from ..units import show_ago, show_duration
+from ..units import count, show_ago, show_duration
+from . import session_own
+from .asking import own_options
 from .where import ledger_options, opened
 
 
@@ -24,11 +27,17 @@ def session() -> None:
 
 @session.command("list")
 @ledger_options
+@own_options
 @click.option("--open", "only_open", is_flag=True, help="Only those that have not ended.")
 @click.option("--limit", default=50, show_default=True, help="At most so many, the newest first.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def list_(url: str | None, state: Path | None, only_open: bool, limit: int, as_json: bool) -> None:
-    """Sessions of all users, the newest first, with their cause of ending."""
+def list_(
+    url: str | None, state: Path | None, own: Rest | None, only_open: bool, limit: int, as_json: bool
+) -> None:
+    """Sessions, the newest first, with their cause of ending: one's own with a token, on the Hub's machine everybody's."""
+    if own is not None:
+        session_own.list_(own, only_open, limit, as_json)
+        return
     from ..ledger import notebooks, sessions, users
 
     with opened(url, state) as base:
@@ -62,13 +71,18 @@ def list_(url: str | None, state: Path | None, only_open: bool, limit: int, as_j
 @session.command()
 @ledger_options
 @click.argument("which", metavar="SESSION")
+@own_options
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
-def why(url: str | None, state: Path | None, which: str, as_json: bool) -> None:
+def why(url: str | None, state: Path | None, own: Rest | None, which: str, as_json: bool) -> None:
     """What happened to a session: its times, who asked for its end, what was saved."""
-    from ..ledger import evidence, intents, sessions, snapshots, users
+    if own is not None:
+        session_own.why(own, which, as_json)
+        return
+    from ..ledger import evidence, intents, losing, notebooks, sessions, snapshots, users
 
     with opened(url, state) as base:
         row = sessions.resolve(base, which)
+        space, lost = notebooks.workspace(base, row.workspace), losing.of_session(base, row.id)
         stop = intents.last_stop(base, row.id)
         actor = users.get(base, stop.actor).hub_name if stop and stop.actor else None
         saves = [one for one in snapshots.of_workspace(base, row.workspace) if one.session == row.id]
@@ -103,21 +117,38 @@ def why(url: str | None, state: Path | None, which: str, as_json: bool) -> None:
     if not saves:
         click.echo("  saved         nothing had changed, or nothing was saved")
     if row.pending_files and row.closed_at:
-        click.echo(f"  not saved     {row.pending_files} files, kept on the volume {row.volume}")
+        left = count(row.pending_files, "file")
+        if lost:
+            click.echo(f"  lost          {left}, with the volume {row.volume}")
+        elif space.unsaved_on == (row.volume or ""):
+            click.echo(f"  not saved     {left}, kept on the volume {row.volume}")
+        else:
+            click.echo(f"  saved later   {left} that it left on the volume {row.volume}")
 
 
 @session.command()
 @ledger_options
 @click.argument("which", metavar="SESSION")
 @click.option("--last", default=200, show_default=True, help="So many lines, the newest.")
-def log(url: str | None, state: Path | None, which: str, last: int) -> None:
+@own_options
+@click.option("--find", default="", help="Only lines that hold this text.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def log(
+    url: str | None, state: Path | None, own: Rest | None, which: str, last: int, find: str, as_json: bool
+) -> None:
     """What a session's server and agent printed, also of one that never started."""
     from ..ledger import sessions
 
-    with opened(url, state) as base:
-        lines = sessions.log(base, sessions.resolve(base, which).id, last)
+    if own is not None:
+        lines = session_own.log(own, which, last, find)
+    else:
+        with opened(url, state) as base:
+            found = sessions.log(base, sessions.resolve(base, which).id, 20_000 if find else last)
+        lines = [(to_text(at), line) for at, line in found if find.casefold() in line.casefold()][-last:]
     for at, line in lines:
-        click.echo(f"{to_text(at)[:19]} {line}")
+        click.echo(json.dumps({"at": at, "line": line}) if as_json else f"{at[:19]} {line}")
+    if as_json:
+        return
     if not lines:
         click.echo("It printed nothing.")
 

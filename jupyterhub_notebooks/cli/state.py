@@ -55,6 +55,11 @@ class State:
         """The settings that the last ``up`` ran with: what other commands read to find the ledger."""
         return self.folder / "settings.json"
 
+    @property
+    def address(self) -> Path:
+        """Where people go, as the last ``up`` said it."""
+        return self.folder / "url"
+
     def secret(self, name: str) -> Path:
         return self.folder / "secrets" / name
 

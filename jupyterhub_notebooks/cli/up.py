@@ -107,6 +107,7 @@ def prepare_ledger(plan: Plan, configured: Configured) -> None:
 
     with told(plan.state.folder):
         write(plan.state.settings, configured.settings.to_json())
+        write(plan.state.address, plan.url + "\n")
     ledger = Ledger(configured.settings.ledger)
     try:
         upgrade(ledger)

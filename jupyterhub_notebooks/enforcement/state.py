@@ -115,6 +115,7 @@ class Facts:
     saved_at: the newest save. trash_days: how long a notebook stays in the trash. being_saved: a run that only saves
     is under way. save_asked: somebody asked for one.
     limits: what the session may last, None where that is not known. start_asked: it starts once it is saved.
+    dismissed: its owner took note of the error that the session ended with.
     volume_away: the newest try to reach the unsaved files did not find their volume.
     """
 
@@ -125,6 +126,7 @@ class Facts:
     save_asked: bool = False
     limits: Limits | None = None
     start_asked: bool = False
+    dismissed: bool = False
     volume_away: bool = False
 
 
@@ -331,7 +333,7 @@ def _closed(session: SessionRow, workspace: WorkspaceRow | None, facts: Facts) -
             (_kept(workspace), *_last_save(facts), "."),
             cause=session.cause or "",
         )
-    if session.ready_at is None and not cause.wanted:
+    if session.ready_at is None and not cause.wanted and not facts.dismissed:
         return State(
             ERROR,
             "did not start",
@@ -340,7 +342,7 @@ def _closed(session: SessionRow, workspace: WorkspaceRow | None, facts: Facts) -
             safe=("Your workspace was not touched", *_saved_brackets(facts), "."),
             cause=session.cause or "",
         )
-    if not cause.wanted:
+    if not cause.wanted and not facts.dismissed:
         return State(
             ERROR,
             "ended",

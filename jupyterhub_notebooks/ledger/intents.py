@@ -16,8 +16,8 @@ from .rows import Intent, made
 from .tables import intents
 
 #: What an agent may be ordered to do; ``stop`` is for the Hub's side alone, and so is ``save_only``: the order to
-#: start a run that saves what a session, which is over, could not save. ``start``: it starts once such a run is over.
-DO = ("stop", "save", "checkpoint", "finish", "report", "save_only", "start")
+#: start a run that saves what a session, which is over, could not save. ``start``: it starts once such a run is over. ``restore`` has its details in the evidence.
+DO = ("stop", "save", "checkpoint", "finish", "report", "save_only", "restore", "start")
 
 
 def ask(
@@ -84,6 +84,23 @@ def done(ledger: Ledger, id: str, now: datetime) -> None:
         connection.execute(
             update(intents).where(intents.c.id == id, intents.c.done_at.is_(None)).values(done_at=now)
         )
+
+
+def get(ledger: Ledger, id: str) -> Intent | None:
+    """The intent of an id; None where there is none."""
+    with ledger.read() as connection:
+        row = connection.execute(select(intents).where(intents.c.id == id)).first()
+    return made(Intent, row) if row is not None else None
+
+
+def outcome(ledger: Ledger, id: str, said: Mapping[str, Any], now: datetime) -> None:
+    """It was carried out or could not be, and what its agent says of it; the first outcome stays."""
+    with ledger.write() as connection:
+        row = connection.execute(select(intents).where(intents.c.id == id).with_for_update()).first()
+        if row is None or "outcome" in row.evidence:
+            return
+        values = {"evidence": {**row.evidence, "outcome": dict(said)}, "done_at": row.done_at or now}
+        connection.execute(update(intents).where(intents.c.id == id).values(**values))
 
 
 def done_all(ledger: Ledger, session: str, now: datetime) -> None:

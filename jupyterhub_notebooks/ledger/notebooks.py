@@ -31,8 +31,13 @@ def create(
     options: Mapping[str, Any] | None = None,
     store: str = "",
     actor: str | None = None,
+    workspace: str | None = None,
+    cause: str = "asked",
 ) -> Notebook:
-    """A new notebook with an empty workspace. Raises BadInput, or Conflict where the name is in use."""
+    """A new notebook with an empty workspace. Raises BadInput, or Conflict where the name is in use.
+
+    workspace: the id of one that was filled already; cause: how it came about.
+    """
     if not is_server_name(server_name):
         raise BadInput(
             f"{server_name!r} cannot be a notebook's address",
@@ -52,7 +57,8 @@ def create(
                 ["Choose another name"] + (["Put it back from the trash"] if there.trashed_at else []),
                 field="name",
             )
-        return _insert(connection, user, server_name, title, now, project, profile, options, store, actor)
+        values = (project, profile, options, store, actor, workspace, cause)
+        return _insert(connection, user, server_name, title, now, *values)
 
 
 def ensure(ledger: Ledger, user: str, server_name: str, now: datetime, *, store: str = "") -> Notebook:
@@ -76,8 +82,10 @@ def _insert(
     options: Mapping[str, Any] | None,
     store: str,
     actor: str | None,
+    space: str | None = None,
+    cause: str = "asked",
 ) -> Notebook:
-    id, workspace = new_id(now, os.urandom), new_id(now, os.urandom)
+    id, workspace = new_id(now, os.urandom), space or new_id(now, os.urandom)
     connection.execute(
         insert(notebooks).values(
             id=id,
@@ -92,7 +100,7 @@ def _insert(
         )
     )
     connection.execute(insert(workspaces).values(id=workspace, notebook=id, store=store))
-    audit.add(connection, now, actor or user, [id, workspace], "notebook.created", "asked", {})
+    audit.add(connection, now, actor or user, [id, workspace], "notebook.created", cause, {})
     return made(Notebook, connection.execute(select(notebooks).where(notebooks.c.id == id)).one())
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Update, bindparam, delete, func, insert, select, update
 
 from ..errors import Conflict, NotFound
 from ..names import is_id
@@ -123,6 +124,19 @@ def every(ledger: Ledger, *, only_open: bool = False, limit: int = 200) -> list[
         return [made(Session, row) for row in connection.execute(query)]
 
 
+def of_user(
+    ledger: Ledger, user: str, only_open: bool = False, before: str = "", limit: int = 200
+) -> list[Session]:
+    """Of one user, newest first, from below the id ``before`` on."""
+    query = select(sessions).where(sessions.c.user == user).order_by(sessions.c.id.desc()).limit(limit)
+    if only_open:
+        query = query.where(sessions.c.closed_at.is_(None))
+    if before:
+        query = query.where(sessions.c.id < before)
+    with ledger.read() as connection:
+        return [made(Session, row) for row in connection.execute(query)]
+
+
 def resolve(ledger: Ledger, text: str) -> Session:
     """The session that a person means: an id, its unambiguous end, or ``[USER/]NOTEBOOK`` (its newest)."""
     with ledger.read() as connection:
@@ -166,13 +180,23 @@ def resolve(ledger: Ledger, text: str) -> Session:
 
 def report(ledger: Ledger, reports: Iterable[Report]) -> None:
     """Writes what heartbeats brought, all in one transaction; a closed session takes nothing any more."""
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for one in sorted(reports, key=lambda one: one.session):  # one order for all who lock rows
+        values = {f"new_{name}": value for name, value in one.values.items()}
+        alike.setdefault(tuple(sorted(one.values)), []).append({"of": one.session, **values})
     with ledger.write() as connection:
-        for one in sorted(reports, key=lambda one: one.session):  # one order for all who lock rows
-            connection.execute(
-                update(sessions)
-                .where(sessions.c.id == one.session, sessions.c.closed_at.is_(None))
-                .values(**one.values)
-            )
+        for names, rows in alike.items():
+            connection.execute(_reporting(names), rows)
+
+
+@lru_cache(64)
+def _reporting(names: tuple[str, ...]) -> Update:
+    """The statement that writes these columns of one session; working it out anew takes longer than running it."""
+    return (
+        update(sessions)
+        .where(sessions.c.id == bindparam("of"), sessions.c.closed_at.is_(None))
+        .values({name: bindparam(f"new_{name}", type_=sessions.c[name].type) for name in names})
+    )
 
 
 def allocated(ledger: Ledger, id: str, now: datetime) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from jupyterhub_notebooks.contract import Ended, Heartbeat, Order
 from jupyterhub_notebooks.ledger import Ledger, Session, clocks, intents, leases, sessions
+from jupyterhub_notebooks.ledger.hearing import Holder, Known
 
 from . import clocking, reading
 from .heartbeats import is_urgent, values_of
@@ -30,13 +31,14 @@ class Beat:
     row: Session
 
 
-async def beat(agents: Agents, session: Session, body: Heartbeat) -> Beat:
+async def beat(agents: Agents, known: Known, body: Heartbeat) -> Beat:
     """Takes a heartbeat in. A phase that is new is in the ledger when this returns."""
+    session, heartbeats, seconds = known.session, agents.heartbeats, agents.settings.lease_seconds
     now = agents.clock.now()
     values = values_of(body, now)
     limits = agents.limits(session)
     clocks_now = clocking.values_of(session, body, limits, now)
-    newer = agents.heartbeats.is_newer(session.id, body)
+    newer = heartbeats.is_newer(session.id, body)
     ends = newer and body.ended is not None and not (session.ended_at and session.cause)
     urgent = newer and (ends or is_urgent(values, session))
     silent = clocking.silent_since(session, agents.settings.heartbeat_seconds, now) if clocks_now else None
@@ -44,38 +46,45 @@ async def beat(agents: Agents, session: Session, body: Heartbeat) -> Beat:
         clocking.is_urgent(clocks_now, session)
         or (bool(clocks_now) and (bool(body.done_orders) or silent is not None))
     )
-    said = await agents.ledger.run(
-        _in_ledger,
-        session,
-        frozenset(body.done_orders),
-        values if urgent else {},
-        body.ended if ends else None,
-        (lambda row: clocks.Change(clocking.values_of(row, body, limits, now), silent_since=silent))
-        if judges
-        else None,
-        agents.settings.lease_seconds,
-        now,
-    )
+    done = [one.id for one in known.asked if one.id in body.done_orders]
+    row = session
+    if urgent or judges or done:
+        row = await agents.ledger.run(
+            _in_ledger,
+            session,
+            done,
+            reading.outcomes(body),
+            values if urgent else {},
+            body.ended if ends else None,
+            (lambda row: clocks.Change(clocking.values_of(row, body, limits, now), silent_since=silent))
+            if judges
+            else None,
+            now,
+        )
+    lease = known.lease
+    if lease is not None and lease.ends_in_seconds < FRESH * seconds:
+        lease = await heartbeats.renewed.of(Holder(session.workspace, session.id, seconds))
     if newer:
-        agents.heartbeats.heard(session.id, body, agents.clock.monotonic())
+        heartbeats.heard(session.id, body, agents.clock.monotonic())
         if urgent:
-            agents.heartbeats.written(session.id)
+            heartbeats.written(session.id)
         else:
             more = {} if judges else {name: clocks_now[name] for name in clocking.LATER if name in clocks_now}
-            agents.heartbeats.later(session.id, {**values, **more})
-    return said
+            heartbeats.later(session.id, {**values, **more})
+    return Beat(lease, orders_of([one for one in known.asked if one.id not in done], session.id), row)
 
 
 def _in_ledger(
     ledger: Ledger,
     session: Session,
-    done: frozenset[str],
+    done: Sequence[str],
+    outcomes: Mapping[str, Mapping[str, Any]],
     values: Mapping[str, Any],
     ended: Ended | None,
     judge: Callable[[Session], clocks.Change] | None,
-    lease_seconds: float,
     now: datetime,
-) -> Beat:
+) -> Session:
+    """Writes what somebody waits for; the row after it."""
     if values:
         sessions.report(ledger, [sessions.Report(session.id, values)])
     if ended is not None:
@@ -83,11 +92,9 @@ def _in_ledger(
         sessions.ended(ledger, session.id, now, cause, reading.text(ended.detail))
     if judge is not None:
         session = clocks.change(ledger, session.id, judge, now) or session
-    asked = intents.open_of(ledger, session.id)
-    for one in asked:
-        if one.id in done:
-            intents.done(ledger, one.id, now)
-    lease = leases.of_session(ledger, session.workspace, session.id)
-    if lease is not None and lease.ends_in_seconds < FRESH * lease_seconds:
-        lease = leases.renew(ledger, session.workspace, session.id, lease_seconds)
-    return Beat(lease, orders_of([one for one in asked if one.id not in done], session.id), session)
+    for one in done:
+        if one in outcomes:
+            intents.outcome(ledger, one, outcomes[one], now)
+        else:
+            intents.done(ledger, one, now)
+    return session

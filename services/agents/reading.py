@@ -85,6 +85,25 @@ def label(value: str, field: str) -> str:
     return value
 
 
+def outcomes(beat: Heartbeat) -> dict[str, dict[str, Any]]:
+    """What came of orders, by id: texts and whole numbers alone. What has another shape is left out."""
+    found: dict[str, dict[str, Any]] = {}
+    for order, said in list(beat.outcomes.items())[:TEXTS]:
+        if not isinstance(said, dict):
+            continue
+        kept: dict[str, Any] = {}
+        if isinstance(said.get("error"), str):
+            kept["error"] = text(said["error"])
+        for name in ("before", "files", "size_bytes"):
+            if type(said.get(name)) is int:
+                kept[name] = size(said[name])
+        places = said.get("replaced")
+        if isinstance(places, list):
+            kept["replaced"] = [place for place in places[:TEXT_LENGTH] if type(place) is int and place >= 0]
+        found[order] = kept
+    return found
+
+
 def phase(beat: Heartbeat) -> str:
     if beat.phase not in PHASES:
         raise Unchecked(f"This must be one of {', '.join(PHASES)}", field="phase")

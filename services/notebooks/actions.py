@@ -31,8 +31,9 @@ from . import after_saving
 from .context import Context
 from .listing import limits_of
 from .people import Person
+from .titles import checked, free_title
 
-TITLE_LENGTH = 60
+PROJECT_LENGTH = 80
 BEGIN_SECONDS = 20.0
 LOOK_EVERY_SECONDS = 0.05
 #: A session that saves and was heard of this recently is left alone.
@@ -75,16 +76,17 @@ async def agreed(
 
 
 async def create(
-    context: Context, person: Person, title: str, options: Mapping[str, Any], *, start_it: bool = True
+    context: Context,
+    person: Person,
+    title: str,
+    options: Mapping[str, Any],
+    *,
+    start_it: bool = True,
+    project: str = "",
 ) -> NotebookView:
     """A new notebook of this person, started unless told otherwise. Raises BadInput, Refusal or Conflict."""
-    title = " ".join(title.split())
-    if len(title) > TITLE_LENGTH:
-        raise BadInput(
-            f"The name is longer than {TITLE_LENGTH} characters", next=["Choose a shorter one"], field="name"
-        )
-    if any(ord(letter) < 32 or ord(letter) == 127 for letter in title):
-        raise BadInput("The name holds a control character", next=["Write letters"], field="name")
+    title = checked(title)
+    project = checked(project, most=PROJECT_LENGTH, field="project")
     launch, kept = await agreed(context, person, options)
     mine = await context.ledger.run(notebooks.views, user=person.user.id, trashed=None)
     titles = {view.notebook.title.casefold(): view for view in mine}
@@ -104,6 +106,7 @@ async def create(
         context.now(),
         profile=launch.profile,
         options=kept,
+        project=project,
         store=context.settings.store,
         actor=person.user.id,
     )
@@ -111,16 +114,6 @@ async def create(
     if start_it:
         await start(context, person, view, {})
     return view
-
-
-def free_title(title: str, taken: Mapping[str, Any]) -> str:
-    """The title, or the title with the smallest number that is free."""
-    if title.casefold() not in taken:
-        return title
-    number = 2
-    while f"{title} {number}".casefold() in taken:
-        number += 1
-    return f"{title} {number}"
 
 
 async def start(context: Context, person: Person, view: NotebookView, options: Mapping[str, Any]) -> None:

@@ -20,15 +20,13 @@ from jupyterhub_notebooks.profiles.catalog import CatalogFile
 from jupyterhub_notebooks.services import running
 from jupyterhub_notebooks.settings import Settings, secret
 
-from . import api, pages
+from . import routes
 from .context import Context
 from .handling import Handler
 from .people import People
-from .progress import ApiStream, Stream
 from .rendering import STATIC, Pages
 
 AUTH_REMEMBERED_SECONDS = 60
-_NOTEBOOK = r"([^/]+)/([^/]+)"
 
 
 class Static(StaticFileHandler):
@@ -58,41 +56,16 @@ def make_app(context: Context) -> Application:
     """The application of a context."""
     rooms: dict[str, Any] = {"context": context, "people": People(context), "pages": Pages(context)}
     prefix = context.prefix
-    paged = [
-        (r"", pages.ListHandler),
-        (r"rows", pages.RowsHandler),
-        (r"new", pages.NewHandler),
-        (rf"n/{_NOTEBOOK}/start", pages.StartHandler),
-        (rf"n/{_NOTEBOOK}/stop", pages.StopHandler),
-        (rf"n/{_NOTEBOOK}/extend", pages.ExtendHandler),
-        (rf"n/{_NOTEBOOK}/save", pages.SaveHandler),
-        (rf"n/{_NOTEBOOK}/progress", Stream),
-        (rf"n/{_NOTEBOOK}/?", pages.NotebookHandler),
-        (r"n/([^/]+)/?", pages.UserRootHandler),
-        (r"api/v1/notebooks", api.NotebooksHandler),
-        (rf"api/v1/notebooks/{_NOTEBOOK}", api.NotebookHandler),
-        (rf"api/v1/notebooks/{_NOTEBOOK}/start", api.StartHandler),
-        (rf"api/v1/notebooks/{_NOTEBOOK}/stop", api.StopHandler),
-        (rf"api/v1/notebooks/{_NOTEBOOK}/save", api.SaveHandler),
-        (rf"api/v1/notebooks/{_NOTEBOOK}/progress", ApiStream),
-        (rf"api/v1/notebooks/{_NOTEBOOK}/snapshots", api.SnapshotsHandler),
-        (rf"api/v1/notebooks/{_NOTEBOOK}/sessions", api.NotebookSessionsHandler),
-        (r"api/v1/sessions/([^/]+)", api.SessionHandler),
-        (r"api/v1/sessions/([^/]+)/extend", api.SessionExtendHandler),
-        (r"api/v1/sessions/([^/]+)/log", api.SessionLogHandler),
-        (r"api/v1/profiles", api.ProfilesHandler),
-        (r"api/v1/profiles/([^/]+)", api.ProfileHandler),
-        (r"api/.*", api.NothingHandler),
-    ]
-    routes: list[Any] = [(prefix + path, handler, rooms) for path, handler in paged]
-    routes += [
+    paged = [*routes.of_pages(), *routes.of_api()]
+    made: list[Any] = [(prefix + path, handler, {**rooms, **more}) for path, handler, more in paged]
+    made += [
         (prefix + "oauth_callback", HubOAuthCallbackHandler),
         (prefix + "health", Healthy),
         (prefix + r"static/(.*)", Static, {"path": str(STATIC)}),
         (r".*", Nothing, rooms),
     ]
     return Application(
-        routes,
+        made,
         cookie_secret=_cookie_secret(context.settings),
         hub_host=context.hub_host,
         log_function=lambda handler: None,

@@ -65,6 +65,8 @@ class Context:
     prefix: str
     hub_host: str = ""
     background: Background = field(default_factory=Background)
+    #: ``reading.Reader``, made at its first use.
+    reader: object = None
 
     def __post_init__(self) -> None:
         self.abilities = replace(

@@ -31,6 +31,12 @@ class Unexpected(NotebooksError):
     reason = "unexpected"
 
 
+class WrongMethod(BadInput):
+    """The address is there, and is asked in another way."""
+
+    http_status = 405
+
+
 class LogInAgain(Denied):
     """The login ended, or the page is too old to act for it."""
 
@@ -128,7 +134,8 @@ class Handler(HubOAuthenticated, RequestHandler):
     def write_json(self, value: Any, status: int = 200) -> None:
         self.set_status(status)
         self.set_header("Content-Type", "application/json; charset=UTF-8")
-        self.write(json.dumps(value, ensure_ascii=False))
+        text = json.dumps(value, ensure_ascii=False)
+        self.write(text if text.isascii() else _as_utf8(text, value))
 
     def body(self) -> dict[str, Any]:
         """The JSON object that was sent; empty without one. Raises BadInput."""
@@ -143,6 +150,21 @@ class Handler(HubOAuthenticated, RequestHandler):
         if not isinstance(raw, dict):
             raise BadInput("The body must be an object", field="body")
         return raw
+
+    def path_arguments(self, name: str) -> list[str]:
+        """Paths in the address, whose bytes need be no text; those then are lone surrogates."""
+        given = self.request.query_arguments.get(name, [])
+        return [raw.decode("utf-8", "surrogateescape") for raw in given]
+
+    def path_argument(self, name: str) -> str:
+        """The last of them, '' without one."""
+        return (self.path_arguments(name) or [""])[-1]
+
+    def not_that_way(self) -> WrongMethod:
+        """What is told of a method that an address does not take."""
+        return WrongMethod(
+            "This address cannot be asked that way", f"{self.request.method} is not one of its methods"
+        )
 
     def curl(self, path: str, body: dict[str, str] | None = None) -> str:
         """The command that asks the same of the REST API."""
@@ -175,13 +197,21 @@ class Handler(HubOAuthenticated, RequestHandler):
         self.finish()
 
 
+def _as_utf8(text: str, value: Any) -> bytes:
+    """What holds a name that is no text is written with its escapes."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value).encode()
+
+
 def _told(status: int, error: BaseException | None) -> NotebooksError:
     if isinstance(error, NotebooksError):
         return error
     if status == 404:
         return NotFound("There is no such page", "Its address may be misspelt")
     if status == 405:
-        return BadInput("This address cannot be asked that way", "The method is not one of its own")
+        return WrongMethod("This address cannot be asked that way", "The method is not one of its own")
     if status < 500:
         said = error.log_message if isinstance(error, HTTPError) else ""
         return BadInput("This request cannot be answered", str(said or ""))

@@ -95,7 +95,7 @@ def row_of(context: Context, person: Person, view: NotebookView, state: State) -
         title=notebook.title,
         server=notebook.server_name,
         owner="" if own else owner,
-        page=f"{context.prefix}n/{quote(owner, safe='@~')}/{part}",
+        page=page_of(context, view),
         open_url=open_url(context, owner, notebook.server_name),
         state=state,
         profile=_profile(view),
@@ -109,6 +109,12 @@ def row_of(context: Context, person: Person, view: NotebookView, state: State) -
         unsaved=view.workspace.unsaved_on is not None,
         being_saved=view.saving is not None,
     )
+
+
+def page_of(context: Context, view: NotebookView) -> str:
+    """A notebook's own page."""
+    owner, part = quote(view.owner.hub_name, safe="@~"), address_part(view.notebook.server_name)
+    return f"{context.prefix}n/{owner}/{part}"
 
 
 def open_url(context: Context, owner: str, server: str) -> str:
@@ -220,6 +226,7 @@ def _state(
         save_asked,
         limits_of(context, view.session),
         start_asked,
+        view.session is not None and view.session.dismissed_at is not None,
         volume_away,
     )
     return state_of(view.notebook, view.session, None, context.now(), view.workspace, facts)
@@ -253,6 +260,7 @@ def as_json(context: Context, row: Row, view: NotebookView) -> dict[str, object]
         "name": address_part(row.server),
         "server": row.server,
         "title": row.title,
+        "project": view.notebook.project,
         "state": state.state,
         "sub_state": state.sub,
         "sentence": plain(state.sentence, now, context.zone),

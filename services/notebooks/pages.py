@@ -21,44 +21,24 @@ from jupyterhub_notebooks.ledger import (
     users,
 )
 from jupyterhub_notebooks.names import server_name
-from jupyterhub_notebooks.profiles.cards import Card, cards
 from jupyterhub_notebooks.profiles.form import options_of
 from jupyterhub_notebooks.profiles.words import EDITOR_NAMES
 from jupyterhub_notebooks.units import show_size
 
 from . import actions
+from .cards import cards_for, last_choice
 from .context import Context
 from .handling import Handler
-from .listing import SHOWS, Row, row_of, rows, shown, states
-from .people import Person, ensured, notebook_of
+from .listing import SHOWS, Row, page_of, row_of, rows, shown, states
+from .people import Person, ensured
 from .steps import steps_of
+from .titles import free_title
 
 SESSIONS_SHOWN = 20
 SNAPSHOTS_SHOWN = 50
 LOG_LINES = 100
 BEGUN_SECONDS = 5.0
 BEGUN_EVERY_SECONDS = 0.1
-
-
-def cards_for(context: Context, person: Person, last: str | None) -> list[Card]:
-    """Every profile's card for this person."""
-    return cards(
-        context.catalog,
-        groups=person.groups,
-        user=person.name,
-        abilities=context.abilities,
-        limits=context.settings.limits,
-        is_admin=person.hub_admin,
-        last=last,
-        contact=context.settings.contact,
-        currency=context.settings.currency,
-        now=context.now(),
-    )
-
-
-def last_choice(views: list[NotebookView]) -> str | None:
-    """The profile of the newest notebook that has one."""
-    return next((view.notebook.profile for view in views if view.notebook.profile), None)
 
 
 class ListHandler(Handler):
@@ -120,7 +100,7 @@ class NewHandler(Handler):
             self.set_status(error.http_status)
             await self._form(typed, error)
             return
-        page = await _page_of(self.context, self.person, view)
+        page = page_of(self.context, view)
         await actions.start(self.context, self.person, view, {})
         self.redirect(f"{page}?open=1", status=303)
 
@@ -129,7 +109,7 @@ class NewHandler(Handler):
         last = last_choice(views)
         titles = {view.notebook.title.casefold(): view for view in views}
         taken = [view.notebook.server_name for view in views]
-        name = typed["name"] or actions.free_title("Notebook", titles)
+        name = typed["name"] or free_title("Notebook", titles)
         made = cards_for(self.context, self.person, last)
         able = {card.name: card for card in made if card.denied is None}
         chosen = typed["profile"] if typed["profile"] in able else next(iter(able), "")
@@ -146,10 +126,6 @@ class NewHandler(Handler):
             error=error,
             command=self.curl("notebooks", {"name": name, "profile": chosen}),
         )
-
-
-async def _page_of(context: Context, person: Person, view: NotebookView) -> str:
-    return (await rows(context, person, [view]))[0].page
 
 
 class NotebookHandler(Handler):
@@ -235,64 +211,6 @@ def _evidence(ledger: Ledger, ended: list[Session]) -> dict[str, list[tuple[str,
     """By session, on what the enforcer stopped it."""
     stops = {one.id: intents.last_stop(ledger, one.id) for one in ended}
     return {id: evidence.lines(stop.evidence) for id, stop in stops.items() if stop is not None}
-
-
-class StartHandler(Handler):
-    """POST n/USER/SERVER/start: starts with the options of the form, or those of the last time."""
-
-    async def post(self, owner: str, part: str) -> None:
-        view = await ensured(self.context, self.person, owner, part)
-        form = {name: self.get_arguments(name) for name in self.request.body_arguments}
-        page = await _page_of(self.context, self.person, view)
-        await actions.start(self.context, self.person, view, options_of(form))
-        if self.wants_json:
-            self.write_json({"page": page}, 202)
-        else:
-            self.redirect(f"{page}?open=1", status=303)
-
-
-class StopHandler(Handler):
-    """POST n/USER/SERVER/stop: saves and stops."""
-
-    async def post(self, owner: str, part: str) -> None:
-        view = await notebook_of(self.context, self.person, owner, part)
-        if view is None:
-            raise NotFound("There is no such notebook")
-        await actions.stop(self.context, self.person, view)
-        if self.wants_json:
-            self.write_json({"page": await _page_of(self.context, self.person, view)}, 202)
-        else:
-            self.back(self.context.prefix)
-
-
-class SaveHandler(Handler):
-    """POST n/USER/SERVER/save: saves now."""
-
-    async def post(self, owner: str, part: str) -> None:
-        view = await notebook_of(self.context, self.person, owner, part)
-        if view is None:
-            raise NotFound("There is no such notebook")
-        await actions.save(self.context, self.person, view)
-        page = await _page_of(self.context, self.person, view)
-        if self.wants_json:
-            self.write_json({"page": page}, 202)
-        else:
-            self.back(page)
-
-
-class ExtendHandler(Handler):
-    """POST n/USER/SERVER/extend: keeps working; moves the deadline that comes first."""
-
-    async def post(self, owner: str, part: str) -> None:
-        view = await notebook_of(self.context, self.person, owner, part)
-        if view is None or view.session is None:
-            raise NotFound("There is no such notebook")
-        await actions.extend(self.context, self.person, view.session)
-        page = await _page_of(self.context, self.person, view)
-        if self.wants_json:
-            self.write_json({"page": page}, 202)
-        else:
-            self.back(page)
 
 
 class UserRootHandler(Handler):
