@@ -87,6 +87,8 @@ notebooks(
     # enforcement="stop",
     # Other limits than a profile's, for a user, a group, or everyone whose profile says nothing; "0" is none.
     # limits={"group:training": {"idle_stop": "2h", "max_session": "0"}, "user:mara": {"enforcement": "observe"}},
+    # Which snapshots stay: all of so many hours, one a day, one a week; a profile may say otherwise, named ones always stay.
+    # retention={"hours": 24, "days": 30, "weeks": 12},
     # How long a deleted notebook can be put back.
     # trash_days=30,
 )

@@ -74,7 +74,7 @@ class Abilities:
 class Launch:
     """All that a session starts with. It is stored in the session's row, so that a changed profile changes no session.
 
-    Durations of 0 mean none. workspace_bytes and save_interval_seconds None: the Hub's setting.
+    Durations of 0 mean none. workspace_bytes, save_interval_seconds and retention None: the Hub's setting.
     """
 
     profile: str
@@ -95,6 +95,7 @@ class Launch:
     enforcement: str | None = None
     workspace_bytes: int | None = None
     save_interval_seconds: int | None = None
+    retention: Mapping[str, int] | None = None
     agent: str = "inside"
     no_public_internet: bool = False
     egress_allowlist: tuple[str, ...] | None = None
@@ -392,6 +393,7 @@ def _launch(catalog: Catalog, profile: Profile, flavor: Flavor, editor: str, run
         enforcement=profile.enforcement,
         workspace_bytes=profile.workspace_bytes,
         save_interval_seconds=profile.save_interval_seconds,
+        retention=profile.retention.content() if profile.retention else None,
         agent=profile.agent,
         no_public_internet=profile.no_public_internet,
         egress_allowlist=profile.egress_allowlist,

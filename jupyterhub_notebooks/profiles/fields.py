@@ -111,6 +111,14 @@ def _times(value: Any) -> int:
     return value
 
 
+def _periods(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100_000:
+        raise wrong(
+            f"{shown(value)} is not a number of hours, days or weeks", "Write a whole number from 0 on"
+        )
+    return value
+
+
 def _signals(value: Any) -> tuple[str, ...]:
     names = _names(value)
     for name in names:
@@ -273,6 +281,7 @@ Durations = Annotated[
     PlainSerializer(lambda found: [f"{seconds}s" for seconds in found]),
 ]
 Times = Annotated[int, BeforeValidator(_times)]
+Periods = Annotated[int, BeforeValidator(_periods)]
 Signals = Annotated[tuple[str, ...], BeforeValidator(_signals)]
 Enforcement = Annotated[str, BeforeValidator(_enforcement)]
 Price = Annotated[Decimal, BeforeValidator(_price)]

@@ -83,6 +83,14 @@ class Volume(Part):
     mode: f.Mode = "rw"
 
 
+class Retention(Part):
+    """Which snapshots stay: all of so many hours, one a day, one a week; what is not set: the Hub's setting."""
+
+    hours: f.Periods | None = None
+    days: f.Periods | None = None
+    weeks: f.Periods | None = None
+
+
 class Deprecated(Part):
     """replacement is the profile that a start uses once the day ``after`` is over."""
 
@@ -123,6 +131,7 @@ class Profile(Part):
     agent: f.Agent = "inside"
     workspace_bytes: f.SizeBytes | None = Field(default=None, alias="workspace_size")
     save_interval_seconds: f.Seconds | None = Field(default=None, alias="save_interval")
+    retention: Retention | None = None
     deprecated: Deprecated | None = None
 
     @property

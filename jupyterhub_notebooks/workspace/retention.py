@@ -7,7 +7,7 @@ caller's: a service takes its own, never a notebook's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -33,6 +33,24 @@ class Rule:
                 raise BadInput(
                     f"{value!r} is no number for the retention", next=["Write 0 or more"], field=name
                 )
+
+
+#: The numbers of a rule as a setting or a profile gives them.
+NUMBERS = {"hours": "every_hours", "days": "days", "weeks": "weeks"}
+
+
+def rule_of(*given: Mapping[str, int] | None) -> Rule:
+    """A rule out of numbers ``hours``, ``days``, ``weeks``; later ones count, what none names has its default.
+
+    Raises BadInput.
+    """
+    numbers: dict[str, int] = {}
+    for one in given:
+        for name, value in (one or {}).items():
+            if name not in NUMBERS:
+                raise BadInput(f"Retention has no {name!r}", next=["Write hours, days or weeks"], field=name)
+            numbers[NUMBERS[name]] = value
+    return Rule(**numbers)
 
 
 class Dated(NamedTuple):

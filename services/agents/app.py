@@ -17,8 +17,9 @@ from tornado.web import Application, RequestHandler
 
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK, Clock
 from jupyterhub_notebooks.enforcement.rules import Limits
-from jupyterhub_notebooks.errors import DatabaseAway
+from jupyterhub_notebooks.errors import DatabaseAway, StorageAway
 from jupyterhub_notebooks.ledger import Ledger, Session, hub, wait_for_revision
+from jupyterhub_notebooks.ledger.locks import Locks
 from jupyterhub_notebooks.settings import Settings
 
 from .. import running
@@ -36,6 +37,9 @@ log = logging.getLogger("agents")
 
 MOST_BODY_BYTES = 9 * 10**6
 END_SECONDS = 10.0
+#: A commit waits so long for a removal that works on the same workspace, and looks so often; then its agent tries again.
+ALONE_SECONDS = 20.0
+LOOK_SECONDS = 0.05
 THREADS = 32  # each waits for a disk or a store, not for the processor
 
 
@@ -66,6 +70,7 @@ class Agents:
         self.heartbeats = Heartbeats(ledger)
         self.waiting = Waiting(ledger)
         self.allowance = Allowance()
+        self.locks = Locks(ledger)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._requests: set[RequestHandler] = set()
@@ -73,6 +78,25 @@ class Agents:
     def lock(self, workspace: str) -> asyncio.Lock:
         """One at a time for each workspace, in this process; the ledger and the store guard the rest."""
         return self._locks.setdefault(workspace, asyncio.Lock())
+
+    @contextlib.asynccontextmanager
+    async def alone(self, workspace: str) -> AsyncIterator[None]:
+        """Nobody else works on the workspace's objects, in no process: a commit, or a removal. Raises StorageAway where
+        another does for long."""
+        async with self.lock(workspace):
+            end = self.clock.monotonic() + ALONE_SECONDS
+            while not await asyncio.to_thread(self.locks.take, workspace):
+                if self.clock.monotonic() > end:
+                    raise StorageAway(
+                        "Old snapshots of this workspace are being removed",
+                        "That takes longer than usual.",
+                        ["It is tried again by itself"],
+                    )
+                await asyncio.sleep(LOOK_SECONDS)
+            try:
+                yield
+            finally:
+                await asyncio.to_thread(self.locks.give, workspace)
 
     def limits(self, session: Session) -> Limits:
         """The limits of a session."""
@@ -173,5 +197,6 @@ async def service(settings: Settings) -> AsyncIterator[None]:
                     await agents.heartbeats.flush()
                 except DatabaseAway as error:
                     log.warning("the last heartbeats were not written: %s", error.sentence())
+                agents.locks.close()
     finally:
         ledger.close()

@@ -35,7 +35,7 @@ async def commit(agents: Agents, session: Session, body: Commit) -> Committed:
     keys = await keys_of(agents.ledger, agents.settings.encryption_key, session.workspace)
     raw, head = decoded(body, session.workspace, keys)
     facts = facts_of(raw, head)
-    async with agents.lock(session.workspace):
+    async with agents.alone(session.workspace):
         await settle(agents, session, but=facts.sha256)
         row = await agents.ledger.run(
             snapshots.reserve,

@@ -15,6 +15,7 @@ from jupyterhub_notebooks.ledger import Ledger, alone, wait_for_revision
 from jupyterhub_notebooks.settings import Settings
 
 from ..running import needed
+from .pruning import Pruner
 from .reconciling import Reconciler
 from .recovering import Recoverer
 from .rescuing import Rescuer
@@ -42,6 +43,7 @@ class Janitor:
             ("volumes that were left behind", Recoverer(settings, ledger, hub, storage, clock).look),
         )
         self._quick = (("starts that wait for a save", Starter(ledger, hub, clock).look),)
+        self._slow = (("old snapshots", Pruner(settings, ledger, storage, clock).look),)
         self._away: dict[str, str] = {}
 
     async def run(self) -> None:
@@ -64,9 +66,11 @@ class Janitor:
 
     async def _work(self) -> None:
         every = self._settings.janitor_interval_seconds
-        async with asyncio.TaskGroup() as both:  # someone may wait for the second
-            both.create_task(self._again(self._looks, every))
-            both.create_task(self._again(self._quick, min(every, QUICK_SECONDS)))
+        # Someone may wait for the second; the third may take long.
+        async with asyncio.TaskGroup() as all_of_them:
+            all_of_them.create_task(self._again(self._looks, every))
+            all_of_them.create_task(self._again(self._quick, min(every, QUICK_SECONDS)))
+            all_of_them.create_task(self._again(self._slow, every))
 
     async def _again(self, looks: tuple[tuple[str, Look], ...], every_seconds: float) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""The store as the janitor sees it: read only, and whether it answers. A disk that is not mounted is away, not empty."""
+"""The store as the janitor sees it: read only but for removal, and whether it answers. A disk that is not mounted is away, not empty."""
 
 from __future__ import annotations
 
@@ -38,6 +38,12 @@ class Storage:
                 ) from None
             self.get(ROOT_KEY)
             raise
+
+    def whole(self) -> Store:
+        """All that the store can do, looked at now. Raises StorageAway."""
+        self.get(ROOT_KEY)
+        assert self._store is not None
+        return self._store
 
     async def answers(self) -> None:
         """Returns where the store can be read. Raises StorageAway."""

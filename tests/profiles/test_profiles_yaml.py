@@ -90,6 +90,7 @@ profiles:
     agent: beside
     workspace_size: 20 GB
     save_interval: 2min
+    retention: {hours: 48, weeks: 0}
     deprecated: {replacement: other, after: 2027-01-31}
   other: {title: Other, use: Stays, flavor: slice}
 """
@@ -99,6 +100,7 @@ profiles:
     assert flavor.gpu is not None and flavor.gpu.resource == "nvidia.com/mig-1g.10gb"
     assert (profile.idle_stop_seconds, profile.max_session_seconds) == (0, 5400)
     assert profile.save_interval_seconds == 120 and profile.workspace_bytes == 20 * 10**9
+    assert profile.retention is not None and profile.retention.content() == {"hours": 48, "weeks": 0}
     assert profile.startup_script == "echo hello\n"
     assert profile.volumes[0].mode == "ro" and profile.tools[0].command == "tensorboard"
     assert profile.deprecated is not None and str(profile.deprecated.after) == "2027-01-31"

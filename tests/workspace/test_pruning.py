@@ -522,6 +522,7 @@ def test_prunes_in_a_loop_beside_saves_in_a_loop_leave_every_snapshot_whole(spac
 @pytest.mark.timeout(1200)
 def test_ten_minutes_of_prunes_beside_saves_leave_every_snapshot_whole(space):
     counts = prunes_beside_saves(space, float(os.environ.get("PRUNE_SECONDS", "600")))
+    print(counts)
     assert counts["deleted"] > 100
     assert counts["missing"] > 5
 
