@@ -6,12 +6,15 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ..errors import Unchecked
 
 B = TypeVar("B", bound="Body")
+
+#: (value, path of its field) -> the value as its type; raises Unchecked.
+Check = Callable[[Any, str], Any]
 
 
 class Body:
@@ -20,9 +23,9 @@ class Body:
     def to_json(self) -> dict[str, Any]:
         """A dict ready for json.dumps; fields that are None are left out."""
         return {
-            item.name: _plain(value)
-            for item in dataclasses.fields(self)  # type: ignore[arg-type]
-            if (value := getattr(self, item.name)) is not None
+            name: _plain(value)
+            for name, _, _ in _fields(type(self))
+            if (value := getattr(self, name)) is not None
         }
 
     @classmethod
@@ -30,27 +33,35 @@ class Body:
         """The body in raw, a parsed JSON object. Raises Unchecked naming the field."""
         if not isinstance(raw, Mapping):
             raise Unchecked("This must be an object", field=path or cls.__name__)
-        hints = _hints(cls)
+        before = f"{path}." if path else ""
         values: dict[str, Any] = {}
-        for item in dataclasses.fields(cls):  # type: ignore[arg-type]
-            where = f"{path}.{item.name}" if path else item.name
-            if item.name in raw:
-                values[item.name] = _checked(hints[item.name], raw[item.name], where)
-            elif item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
-                raise Unchecked("This field is missing", field=where)
+        for name, check, needed in _fields(cls):
+            if name in raw:
+                values[name] = check(raw[name], before + name)
+            elif needed:
+                raise Unchecked("This field is missing", field=before + name)
         return cls(**values)
 
 
-_HINTS: dict[type, dict[str, Any]] = {}
+#: What is read of a class, worked out once: name, check, whether it must be there.
+_FIELDS: dict[type, tuple[tuple[str, Check, bool], ...]] = {}
 
 
-def _hints(cls: type) -> dict[str, Any]:
-    if cls not in _HINTS:
-        _HINTS[cls] = typing.get_type_hints(cls)
-    return _HINTS[cls]
+def _fields(cls: type) -> tuple[tuple[str, Check, bool], ...]:
+    found = _FIELDS.get(cls)
+    if found is None:
+        hints = typing.get_type_hints(cls)
+        none = dataclasses.MISSING
+        found = _FIELDS[cls] = tuple(
+            (item.name, _check_of(hints[item.name]), item.default is none and item.default_factory is none)
+            for item in dataclasses.fields(cls)
+        )
+    return found
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, str | int | float):
+        return value
     if isinstance(value, Body):
         return value.to_json()
     if isinstance(value, tuple | list):
@@ -60,38 +71,65 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _checked(kind: Any, value: Any, where: str) -> Any:
+def _check_of(kind: Any) -> Check:
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
         choices = typing.get_args(kind)
-        if value is None and type(None) in choices:
-            return None
-        return _checked(next(choice for choice in choices if choice is not type(None)), value, where)
+        inner = _check_of(next(choice for choice in choices if choice is not type(None)))
+        return _or_none(inner) if type(None) in choices else inner
     if origin is tuple:
+        return _tuple(_check_of(typing.get_args(kind)[0]))
+    if origin is dict:
+        return _dict(_check_of(typing.get_args(kind)[1]))
+    if kind is Any:
+        return lambda value, where: value
+    if isinstance(kind, type) and issubclass(kind, Body):
+        body: type[Body] = kind
+        return lambda value, where: body.from_json(value, where)
+    return _float if kind is float else _scalar(kind)
+
+
+def _or_none(inner: Check) -> Check:
+    return lambda value, where: None if value is None else inner(value, where)
+
+
+def _tuple(inner: Check) -> Check:
+    def check(value: Any, where: str) -> Any:
         if not isinstance(value, list | tuple):
             raise Unchecked("This must be a list", field=where)
-        inner = typing.get_args(kind)[0]
-        return tuple(_checked(inner, item, f"{where}[{n}]") for n, item in enumerate(value))
-    if origin is dict:
+        return tuple([inner(item, f"{where}[{n}]") for n, item in enumerate(value)])
+
+    return check
+
+
+def _dict(inner: Check) -> Check:
+    def check(value: Any, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise Unchecked("This must be an object", field=where)
-        inner = typing.get_args(kind)[1]
-        return {str(name): _checked(inner, item, f"{where}.{name}") for name, item in value.items()}
-    if kind is Any:
-        return value
-    if isinstance(kind, type) and issubclass(kind, Body):
-        return kind.from_json(value, where)
-    return _scalar(kind, value, where)
+        return {str(name): inner(item, f"{where}.{name}") for name, item in value.items()}
+
+    return check
 
 
-def _scalar(kind: type, value: Any, where: str) -> Any:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind is float and isinstance(value, float) and not math.isfinite(value):
+def _float(value: Any, where: str) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Unchecked(f"This must be {_WORDS[float]}", field=where)
+    try:
+        value = float(value)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
         raise Unchecked("This must be a number that is finite", field=where)
-    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-        raise Unchecked(f"This must be {_WORDS.get(kind, kind.__name__)}", field=where)
     return value
+
+
+def _scalar(kind: type) -> Check:
+    def check(value: Any, where: str) -> Any:
+        if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+            raise Unchecked(f"This must be {_WORDS.get(kind, kind.__name__)}", field=where)
+        return value
+
+    return check
 
 
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}

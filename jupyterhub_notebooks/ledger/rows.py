@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar
@@ -168,5 +168,13 @@ class NotebookView:
 
 def made(kind: type[R], row: Row[Any]) -> R:
     """The dataclass of a row that has at least its columns."""
-    values = row._mapping
-    return kind(**{item.name: values[item.name] for item in fields(kind)})  # type: ignore[arg-type]
+    return made_all(kind, [row])[0]
+
+
+def made_all(kind: type[R], rows: Sequence[Row[Any]]) -> list[R]:
+    """The same for the rows of one query."""
+    if not rows:
+        return []
+    where = {name: place for place, name in enumerate(rows[0]._fields)}
+    places = [where[item.name] for item in fields(kind)]  # type: ignore[arg-type]
+    return [kind(*[row[place] for place in places]) for row in rows]

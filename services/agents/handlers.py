@@ -51,7 +51,7 @@ class HeartbeatHandler(SessionHandler):
     async def act(self) -> None:
         body = self.body(Heartbeat)
         reading.spoken(body.protocol)
-        said: Beat = await beat(self.agents, self.session, body)
+        said: Beat = await beat(self.agents, self.known, body)
         settings, now, row = self.agents.settings, self.agents.clock.now(), said.row
         limits = self.agents.limits(row)
         end = ends_of(row, limits)
@@ -96,9 +96,17 @@ class OrdersHandler(SessionHandler):
 
 class UrlsHandler(SessionHandler):
     most_bytes = 1_000_000
+    _counted = 0
+
+    async def allowed(self) -> None:
+        await super().allowed()
+        length = self.request.headers.get("Content-Length", "")
+        size = min(int(length), self.most_bytes) if length.isdigit() else self.most_bytes
+        now = self.agents.clock.monotonic()
+        self._counted = self.agents.allowance.body(self.session.workspace, size, now)
 
     async def act(self) -> None:
-        self.answer(signed(self.agents, self.session, self.body(UrlsRequest)))
+        self.answer(signed(self.agents, self.session, self.body(UrlsRequest), self._counted))
 
 
 class CommitHandler(SessionHandler):

@@ -16,7 +16,8 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from jupyterhub_notebooks.contract import Body
 from jupyterhub_notebooks.errors import NotebooksError, NotFound, Unchecked
-from jupyterhub_notebooks.ledger import Session, sessions
+from jupyterhub_notebooks.ledger import Session
+from jupyterhub_notebooks.ledger.hearing import Known
 
 from .refusals import TooBig, no_session
 
@@ -143,9 +144,13 @@ class Handler(RequestHandler):
 
 
 class SessionHandler(Handler):
-    """An address for agents: the bearer is the token of an open session, whose row is ``self.session``."""
+    """An address for agents: the bearer is the token of an open session, whose row is ``self.session``.
+
+    known: its row with its lease and what is asked of it, as they were when the request came.
+    """
 
     session: Session
+    known: Known
     also_closed = False
 
     async def allowed(self) -> None:
@@ -153,10 +158,11 @@ class SessionHandler(Handler):
         if scheme.lower() != "bearer" or not token.strip():
             raise no_session()
         token_hash = hashlib.sha256(token.strip().encode()).hexdigest()
-        found = await self.agents.ledger.run(sessions.by_token, token_hash, also_closed=self.also_closed)
-        if found is None:
+        found = await self.agents.heartbeats.known.of(token_hash)
+        if found is None or (found.session.closed_at is not None and not self.also_closed):
             raise no_session()
-        self.session = found
+        self.session, self.known = found.session, found
+        self.agents.allowance.request(found.session.id, self.agents.clock.monotonic())
 
 
 class Nothing(Handler):

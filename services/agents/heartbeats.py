@@ -17,9 +17,12 @@ from typing import Any
 
 from jupyterhub_notebooks.contract import Heartbeat
 from jupyterhub_notebooks.errors import DatabaseAway
-from jupyterhub_notebooks.ledger import Ledger, Session, sessions
+from jupyterhub_notebooks.ledger import Ledger, Session, hearing, sessions
+from jupyterhub_notebooks.ledger.hearing import Holder, Known
+from jupyterhub_notebooks.ledger.leases import Lease
 
 from . import reading
+from .together import Together
 
 log = logging.getLogger("agents.heartbeats")
 
@@ -67,10 +70,15 @@ def next_in_seconds(phase: str, usual: float, soon: float) -> float:
 
 
 class Heartbeats:
-    """Memory and its way to the ledger; ``run`` writes it, ``flush`` does so once."""
+    """Memory and its way to the ledger; ``run`` writes it, ``flush`` does so once.
+
+    known: by token hash, what the ledger has of a session now. renewed: the lease, moved; None where it is lost.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self.known = Together[str, Known](lambda hashes: ledger.run(hearing.by_tokens, hashes))
+        self.renewed = Together[Holder, Lease](lambda holders: ledger.run(hearing.renew, holders))
         self._last: dict[str, Heard] = {}
         self._due: dict[str, dict[str, Any]] = {}
 

@@ -16,13 +16,13 @@ log = logging.getLogger("agents.orders")
 
 LOOK_SECONDS = 0.25
 HOLD_SECONDS = 25.0
-FOR_AGENTS = ("save", "checkpoint", "finish", "report")
+FOR_AGENTS = ("save", "checkpoint", "finish", "report", "restore")
 
 
 def orders_of(asked: Iterable[Intent], session: str, after: str = "") -> tuple[Order, ...]:
     """What of the open intents is for the agent of session, and newer than the order ``after``."""
     return tuple(
-        Order(one.id, one.do, one.cause, one.actor or "")
+        Order(one.id, one.do, one.cause, one.actor or "", dict(one.evidence) if one.do == "restore" else {})
         for one in asked
         if one.session == session and one.do in FOR_AGENTS and one.id > after
     )
@@ -63,8 +63,11 @@ class Waiting:
             except DatabaseAway as error:
                 log.warning("orders wait: %s", error.sentence())
                 asked = []
-            for waiter in list(self._waiters):
-                orders = orders_of(asked, waiter.session, waiter.after)
+            of: dict[str, list[Intent]] = {}
+            for one in asked:
+                of.setdefault(one.session, []).append(one)
+            for waiter in [one for one in self._waiters if one.session in of]:
+                orders = orders_of(of[waiter.session], waiter.session, waiter.after)
                 if orders and not waiter.answer.done():
                     waiter.answer.set_result(orders)
             await asyncio.sleep(LOOK_SECONDS)

@@ -21,8 +21,11 @@ MOST_BLOCK_BYTES = 8 * 2**20 + 2**16
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
-def signed(agents: Agents, session: Session, body: UrlsRequest) -> Urls:
-    """The URLs in the order asked. Raises Unchecked, or TooMuch where the bound is reached."""
+def signed(agents: Agents, session: Session, body: UrlsRequest, counted: int = 0) -> Urls:
+    """The URLs in the order asked. Raises Unchecked, or TooMuch where the bound is reached.
+
+    counted: as how many this request was counted already.
+    """
     if len(body.urls) > MOST_URLS:
         raise Unchecked(f"At most {MOST_URLS:,} URLs are signed at once", field="urls")
     for place, one in enumerate(body.urls):
@@ -30,7 +33,7 @@ def signed(agents: Agents, session: Session, body: UrlsRequest) -> Urls:
     puts = [(one.hash or "", one.length or 0) for one in body.urls if one.method == "PUT"]
     agents.allowance.take(
         session.workspace,
-        len(body.urls),
+        len(body.urls) - counted,
         puts,
         limit_bytes(agents.settings, session),
         agents.clock.monotonic(),

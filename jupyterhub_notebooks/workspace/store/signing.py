@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -18,6 +19,7 @@ from ...contract import SignedUrl
 from ...errors import ConfigError
 
 LIFETIME_SECONDS = 900
+MOST_FRAMES = 100
 
 
 def put_headers(length: int, sha256: str, *, conditional: bool = True) -> dict[str, str]:
@@ -45,6 +47,15 @@ class _Identity:
                 made = hmac.new(made, part.encode(), hashlib.sha256).digest()
             self._known = known = (day, made)
         return known[1]
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The query without its signature, what is signed before the request's digest, and the key."""
+
+    query: str
+    head: str
+    key: bytes = field(repr=False)
 
 
 class S3Signer:
@@ -87,6 +98,7 @@ class S3Signer:
         self._writes = _Identity(put_key, put_secret, put_token) if put_key else self._reads
         self._conditional = conditional
         self._now = now
+        self._frames: dict[tuple[str, str, str], _Frame] = {}
 
     def get(self, key: str) -> SignedUrl:
         return SignedUrl(self._url("GET", key, {}, self._reads, self._now()))
@@ -113,24 +125,34 @@ class S3Signer:
         self, method: str, key: str, headers: Mapping[str, str], identity: _Identity, moment: datetime
     ) -> str:
         at = moment.strftime("%Y%m%dT%H%M%SZ")
-        scope = f"{at[:8]}/{self._region}/s3/aws4_request"
         signed = {"host": self._host, **headers}
         names = ";".join(sorted(signed))
-        fields = {
-            "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
-            "X-Amz-Credential": f"{identity.key}/{scope}",
-            "X-Amz-Date": at,
-            "X-Amz-Expires": str(LIFETIME_SECONDS),
-            "X-Amz-SignedHeaders": names,
-        }
-        if identity.token:
-            fields["X-Amz-Security-Token"] = identity.token
-        query = urlencode(sorted(fields.items()), quote_via=quote, safe="-_.~")
+        frame = self._frame(at, names, identity)
         path = quote(f"{self._path}/{key}", safe="/-_.~")
-        lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
-        request = f"{method}\n{path}\n{query}\n{lines}\n{names}\nUNSIGNED-PAYLOAD"
+        lines = "".join([f"{name}:{signed[name]}\n" for name in sorted(signed)])
+        request = f"{method}\n{path}\n{frame.query}\n{lines}\n{names}\nUNSIGNED-PAYLOAD"
         digest = hashlib.sha256(request.encode()).hexdigest()
-        to_sign = f"AWS4-HMAC-SHA256\n{at}\n{scope}\n{digest}"
-        key_of_day = identity.signing_key(at[:8], self._region)
-        signature = hmac.new(key_of_day, to_sign.encode(), hashlib.sha256).hexdigest()
-        return f"{self._endpoint}{path}?{query}&X-Amz-Signature={signature}"
+        signature = hmac.digest(frame.key, f"{frame.head}\n{digest}".encode(), "sha256").hex()
+        return f"{self._endpoint}{path}?{frame.query}&X-Amz-Signature={signature}"
+
+    def _frame(self, at: str, names: str, identity: _Identity) -> _Frame:
+        """What all URLs of one second share."""
+        known = self._frames.get((at, names, identity.key))
+        if known is None:
+            scope = f"{at[:8]}/{self._region}/s3/aws4_request"
+            fields = {
+                "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+                "X-Amz-Credential": f"{identity.key}/{scope}",
+                "X-Amz-Date": at,
+                "X-Amz-Expires": str(LIFETIME_SECONDS),
+                "X-Amz-SignedHeaders": names,
+            }
+            if identity.token:
+                fields["X-Amz-Security-Token"] = identity.token
+            query = urlencode(sorted(fields.items()), quote_via=quote, safe="-_.~")
+            key = identity.signing_key(at[:8], self._region)
+            known = _Frame(query, f"AWS4-HMAC-SHA256\n{at}\n{scope}", key)
+            if len(self._frames) > MOST_FRAMES:
+                self._frames = {}
+            self._frames[(at, names, identity.key)] = known
+        return known

@@ -2,7 +2,14 @@
 
 import pytest
 
-from jupyterhub_notebooks.services.agents.allowance import EXTRA_BYTES, URLS_A_MINUTE, Allowance
+from jupyterhub_notebooks.services.agents.allowance import (
+    BYTES_OF_A_URL,
+    EXTRA_BYTES,
+    LEAST_BLOCK_BYTES,
+    REQUESTS_A_MINUTE,
+    URLS_A_MINUTE,
+    Allowance,
+)
 from jupyterhub_notebooks.services.agents.refusals import TooMuch
 
 
@@ -39,3 +46,40 @@ def test_urls_are_bounded_by_the_minute():
         allowance.take("w", 1, [], 0, 159.0)
     assert refused.value.label == "rate"
     allowance.take("w", 1, [], 0, 160.0)
+
+
+def test_a_request_counts_by_its_body_before_it_is_read():
+    allowance = Allowance()
+    assert allowance.body("w", 10, 0.0) == 1
+    assert allowance.body("w", 1000 * BYTES_OF_A_URL, 0.0) == 1000
+    allowance.take("w", 5 - 1, [], 0, 0.0)
+    allowance.take("w", -3, [], 0, 0.0)  # counted as more than it asked for
+    for _ in range((URLS_A_MINUTE - 1005) // 1000):
+        allowance.body("w", 1000 * BYTES_OF_A_URL, 0.0)
+    with pytest.raises(TooMuch) as refused:
+        allowance.body("w", 1000 * BYTES_OF_A_URL, 59.0)
+    assert refused.value.label == "rate"
+    allowance.body("other", 1000 * BYTES_OF_A_URL, 59.0)
+    allowance.body("w", 1000 * BYTES_OF_A_URL, 60.0)
+
+
+def test_requests_are_bounded_by_the_minute():
+    allowance = Allowance()
+    for _ in range(REQUESTS_A_MINUTE):
+        allowance.request("s", 1.0)
+    with pytest.raises(TooMuch):
+        allowance.request("s", 60.0)
+    allowance.request("other", 60.0)
+    allowance.request("s", 61.0)
+
+
+def test_many_tiny_blocks_are_bounded_too():
+    allowance, limit = Allowance(), 20 * 10**9
+    most = (2 * limit + EXTRA_BYTES) // LEAST_BLOCK_BYTES
+    now = 0.0
+    for first in range(0, most - 50_000, 50_000):
+        allowance.take("w", 50_000, [(str(n), 1) for n in range(first, first + 50_000)], limit, now)
+        now += 60.0
+    with pytest.raises(TooMuch) as refused:
+        allowance.take("w", 60_000, [(f"more {n}", 1) for n in range(60_000)], limit, now)
+    assert refused.value.label == "workspace_limit"
