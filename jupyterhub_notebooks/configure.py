@@ -38,7 +38,7 @@ PAGES_SCOPES: tuple[str, ...] = ("list:users", "read:users", "read:servers", "se
 CULLER_SCOPES: tuple[str, ...] = ("delete:servers",)
 
 #: What services/janitor may do at the Hub; the reason for each stands in its README.
-JANITOR_SCOPES: tuple[str, ...] = ("list:users", "read:users:name", "read:servers", "servers")
+JANITOR_SCOPES: tuple[str, ...] = ("list:users", "read:users:name", "read:servers", "servers", "proxy")
 
 START_TIMEOUT_SECONDS = 6 * 3600
 HTTP_TIMEOUT_SECONDS = 120

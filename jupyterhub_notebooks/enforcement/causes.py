@@ -34,6 +34,7 @@ CAUSES: dict[str, Cause] = {
     "agent_died": Cause("The notebook's process ended by itself"),
     "killed": Cause("The notebook's process was ended from outside"),
     "lost": Cause("The machine was lost"),
+    "silent": Cause("It did not answer any more and was ended"),
     "out_of_memory": Cause("Out of memory", next=("Start it with a larger profile", "Start it again")),
     "disk_full": Cause("No space left", next=("Free some space, then start it again",)),
     "no_progress": Cause(

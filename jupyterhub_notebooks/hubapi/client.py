@@ -137,6 +137,15 @@ class HubApi:
             return True
         return response.code == 204
 
+    async def count_routes(self) -> int:
+        """How many routes the proxy has. Raises HubAway where it does not answer."""
+        answer = await self._json("GET", "proxy?limit=1", accept=PAGED)
+        return int(answer["_pagination"]["total"]) if isinstance(answer, dict) else len(answer or ())
+
+    async def give_routes(self) -> None:
+        """The Hub gives the proxy every route that it lacks."""
+        await self._ask("POST", "proxy")
+
     async def delete_user(self, name: str) -> None:
         """Removes a user without servers from the Hub. Raises NotFound."""
         await self._ask("DELETE", f"users/{_quoted(name)}")

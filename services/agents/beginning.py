@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jupyterhub_notebooks.clock import to_text
 from jupyterhub_notebooks.contract import Hello, HelloAnswer, Lease
-from jupyterhub_notebooks.ledger import Ledger, Session, aside, leases, notebooks, sessions, snapshots
+from jupyterhub_notebooks.ledger import Ledger, Session, aside, leases, losing, notebooks, sessions, snapshots
 from jupyterhub_notebooks.names import short
 from jupyterhub_notebooks.settings import Settings
 from jupyterhub_notebooks.units import show_duration
@@ -35,6 +35,8 @@ async def hello(agents: Agents, session: Session, body: Hello) -> HelloAnswer:
         held, head, next_number, limit, left = await agents.ledger.run(
             _in_ledger, session, body.volume, agents.settings.lease_seconds, agents.clock.now()
         )
+        if body.volume == "empty" and isinstance(held, leases.Lease):
+            await agents.ledger.run(losing.volume_was_empty, session, agents.clock.now())
     launch, settings = session.launch, agents.settings
     told = await agents.ledger.run(introduction, session, settings.enforcement, agents.clock.now())
     return HelloAnswer(

@@ -14,6 +14,7 @@ from jupyterhub_notebooks.enforcement.rows import Run
 
 #: What is done about an open session.
 KEEP, CLOSE, STOP_AGAIN, END_SAVED, FINISH = "keep", "close", "stop_again", "end_saved", "finish"
+STOP_SILENT = "stop_silent"
 
 #: A stop that was asked for and that the Hub does not carry out is asked for again after so long.
 STOP_AGAIN_SECONDS = 20.0
@@ -21,6 +22,8 @@ STOP_AGAIN_SECONDS = 20.0
 #: last save may be under way.
 UNKNOWN_SECONDS = 60.0
 MOST_SECONDS = 3600.0
+#: A session that the Hub calls ready is stopped as gone after two leases without a word, and this much more.
+SILENT_MORE_SECONDS = 60.0
 #: A moment further ahead than this was written before the clock was set back.
 BACK_SECONDS = 5.0
 
@@ -43,7 +46,7 @@ class SessionRow(Run, Protocol):
 
 @dataclass(frozen=True)
 class Action:
-    """do: one of the words above. cause: what a session that is closed says where it has none of its own."""
+    """do: one of the words above. cause: what a session that is ended says where it has none of its own."""
 
     do: str
     cause: str = ""
@@ -53,16 +56,26 @@ class Action:
 class Evidence:
     """What else is known of an open session. lease_left: seconds of its lease, None where it holds none.
 
-    stop_asked_at: the newest stop that is asked of it and not done. told: it has an order to end already.
-    silent_seconds: after so long without a word an agent counts as gone. unheard_seconds: how long no word has come by
-    the janitor's own clock that nobody sets.
+    stop_asked_at, stop_cause: the newest stop that is asked of it and not done. told: its agent has an order to end.
+    silent_seconds: after so long without a word an agent counts as gone. watched_seconds: so long everything that its
+    word goes through was seen to answer. unheard_seconds: how long no word has come by the
+    janitor's own clock that nobody sets.
     """
 
     lease_left: float | None
     silent_seconds: float
     stop_asked_at: datetime | None = None
     told: bool = False
+    stop_cause: str = "stopped"
+    watched_seconds: float = 0.0
     unheard_seconds: float = 0.0
+
+    @property
+    def free(self) -> bool:
+        """Whether nobody may write under its lease any more."""
+        left = self.lease_left
+        # no lease is longer than the time of silence: one that seems so is from before the clock was set back
+        return left is None or left <= 0 or left > self.silent_seconds + BACK_SECONDS
 
 
 def is_active(server: HubServer | None) -> bool:
@@ -72,30 +85,42 @@ def is_active(server: HubServer | None) -> bool:
 
 def decide(session: SessionRow, server: HubServer | None, known: Evidence, now: datetime) -> Action:
     """What to do about an open session. server: None where the Hub has no such server."""
+    silent = max((now - _heard(session)).total_seconds(), known.unheard_seconds)
     if server is not None and is_active(server):
-        return _at_hub(session, server, known, now)
-    heard = max(at for at in (session.asked_at, session.heard_at, session.ended_at) if at is not None)
-    silent = max((now - heard).total_seconds(), known.unheard_seconds)
-    left = known.lease_left
-    # no lease is longer than the time of silence: one that seems so is from before the clock was set back
-    over = left is None or left <= 0 or left > known.silent_seconds + BACK_SECONDS
-    if silent > known.silent_seconds and over:
-        return Action(CLOSE, _cause(session))
+        return _at_hub(session, server, known, silent, now)
+    if silent > known.silent_seconds:
+        return Action(CLOSE, _cause(session)) if known.free else Action(KEEP)
+    if known.told:
+        return Action(KEEP)
+    asked = known.stop_asked_at or session.stop_asked_at or session.ended_at
+    if asked is not None:  # its last save may run; else the Hub forgot it with the stop
+        forgotten = (now - asked).total_seconds() > UNKNOWN_SECONDS and session.phase in (
+            "starting",
+            "running",
+        )
+        return Action(FINISH, known.stop_cause) if forgotten else Action(KEEP)
     begun = (now - (session.ready_at or session.asked_at)).total_seconds()
-    stopping = session.stop_asked_at is not None or session.ended_at is not None or known.told
-    if silent <= known.silent_seconds and begun > UNKNOWN_SECONDS and not stopping:
-        return Action(FINISH, "lost")
-    return Action(KEEP)
+    return Action(FINISH, "lost") if begun > UNKNOWN_SECONDS else Action(KEEP)
 
 
-def _at_hub(session: SessionRow, server: HubServer, known: Evidence, now: datetime) -> Action:
+def _heard(session: SessionRow) -> datetime:
+    return max(at for at in (session.asked_at, session.heard_at, session.ended_at) if at is not None)
+
+
+def _at_hub(session: SessionRow, server: HubServer, known: Evidence, silent: float, now: datetime) -> Action:
     if server.pending is not None:
         return Action(KEEP)
     asked = known.stop_asked_at
-    if asked is not None and (_ahead(asked, now) or (now - asked).total_seconds() > STOP_AGAIN_SECONDS):
-        return Action(STOP_AGAIN)
-    if session.kind == "save" and asked is None and session.ready_at is not None:
+    if asked is not None:
+        return Action(
+            STOP_AGAIN if _ahead(asked, now) or (now - asked).total_seconds() > STOP_AGAIN_SECONDS else KEEP
+        )
+    if session.kind == "save" and session.ready_at is not None:
         return Action(END_SAVED, "saved")
+    # The Hub looks after what it runs, but of a machine that is gone, or a process that is stuck, it hears nothing.
+    most = 2 * known.silent_seconds + SILENT_MORE_SECONDS
+    if silent > most and known.watched_seconds > most and known.free:
+        return Action(STOP_SILENT, "silent")
     return Action(KEEP)
 
 
@@ -108,6 +133,15 @@ def _cause(session: SessionRow) -> str:
     if session.phase in ("", "hello", "restoring"):
         return "did_not_start"
     return "agent_died"
+
+
+def routes_are_missing(routes: int, ready: int) -> bool:
+    """Whether a proxy with so many routes cannot have those of so many ready servers.
+
+    It has one to the Hub itself, and at least one to a service, the agents' or the pages'. One that was started again
+    begins with the first alone and learns of what became ready since.
+    """
+    return routes < ready + 2
 
 
 def over_at_hub(last: SessionRow | None, server: HubServer | None) -> bool:

@@ -26,12 +26,26 @@ from jupyterhub_notebooks.settings import Settings
 
 from .. import settling
 from . import leftovers
-from .deciding import CLOSE, END_SAVED, FINISH, STOP_AGAIN, Evidence, decide, over_at_hub
+from .deciding import (
+    CLOSE,
+    END_SAVED,
+    FINISH,
+    STOP_AGAIN,
+    STOP_SILENT,
+    Action,
+    Evidence,
+    decide,
+    over_at_hub,
+    routes_are_missing,
+)
 from .storage import Storage
+from .watching import Watch, agents_answer
 
 log = logging.getLogger("janitor.sessions")
 
 MOST_SESSIONS = 100_000
+#: A look may take so long; looks further apart than that and three intervals are a break in what was seen.
+LONG_LOOK_SECONDS = 30.0
 #: A reserved snapshot of a session that is over is settled after so long: its writer may still wait for the store.
 SETTLE_AFTER = timedelta(minutes=5)
 #: Where a server is: (name of its user, name of the server).
@@ -46,9 +60,18 @@ class Reconciler:
     ) -> None:
         self._settings, self._ledger, self._hub = settings, ledger, hub
         self._storage, self._clock = storage, clock
+        self._watch = Watch(3 * settings.janitor_interval_seconds + LONG_LOOK_SECONDS)
+        self._proxy_trouble = ""
         self._heard: dict[str, tuple[datetime | None, float]] = {}
 
     async def look(self) -> None:
+        try:
+            await self._look()
+        except NotebooksError:
+            self._watch.broken()
+            raise
+
+    async def _look(self) -> None:
         # The ledger first: a session that begins after this is not looked at.
         opened = await self._ledger.run(_open_sessions)
         servers = {
@@ -56,18 +79,22 @@ class Reconciler:
             async for user in self._hub.users(state="active")
             for name, server in user.servers.items()
         }
+        await self._route(sum(server.ready for server in servers.values()))
         now = self._clock.now()
+        watched = self._watch.seen(now, await agents_answer(self._settings.agents_url))
         ids = {session.id for session, _ in opened}
         self._heard = {id: one for id, one in self._heard.items() if id in ids}
         for session, place in opened:
-            await self._one(session, place, servers.get(place) if place else None, now)
+            await self._one(session, place, servers.get(place) if place else None, watched, now)
         await self._forget_saved(servers, {place for _, place in opened})
         await self._settle(now)
         if self._settings.abilities.get("name", "local") == "local":
             await leftovers.end(self._ledger, now)
 
-    async def _one(self, session: Session, place: Place | None, server: Server | None, now: datetime) -> None:
-        known = await self._ledger.run(_evidence, session, self._settings)
+    async def _one(
+        self, session: Session, place: Place | None, server: Server | None, watched: float, now: datetime
+    ) -> None:
+        known = await self._ledger.run(_evidence, session, self._settings, watched)
         known = dataclasses.replace(known, unheard_seconds=self._unheard(session))
         action = decide(session, server, known, now)
         told = {"session": session.id}
@@ -77,11 +104,31 @@ class Reconciler:
         elif action.do == FINISH:
             await self._ledger.run(intents.ask, session.id, "finish", action.cause, None, now)
             log.warning("runs and the Hub does not know it: told to save and end", extra=told)
-        elif action.do == END_SAVED and place is not None:
+        elif place is not None:
+            await self._at_hub(session, place, action, now)
+
+    async def _at_hub(self, session: Session, place: Place, action: Action, now: datetime) -> None:
+        """What is done about a session by asking the Hub."""
+        if action.do == END_SAVED:
             await self._ledger.run(_ask_stop, session, action.cause, now)
             await self._stop(session, place, "saves only and runs: it is ended")
-        elif action.do == STOP_AGAIN and place is not None:
+        elif action.do == STOP_AGAIN:
             await self._stop(session, place, "its stop was forgotten and is asked for again")
+        elif action.do == STOP_SILENT:
+            await self._ledger.run(_ask_stop, session, action.cause, now)
+            await self._stop(session, place, "says nothing any more and its lease is over: it is stopped")
+
+    async def _route(self, ready: int) -> None:
+        """A proxy that was started again has lost the ways to notebooks and pages; the Hub is asked to give them anew."""
+        try:
+            if routes_are_missing(await self._hub.count_routes(), ready):
+                log.warning("the proxy has lost its routes: the Hub is asked to give them anew")
+                await self._hub.give_routes()
+            self._proxy_trouble = ""
+        except NotebooksError as error:
+            if self._proxy_trouble != error.sentence():
+                log.warning("the proxy's routes are not known: %s", error.sentence())
+            self._proxy_trouble = error.sentence()
 
     def _unheard(self, session: Session) -> float:
         """For how long nothing new was heard of a session, by a clock that nobody sets back."""
@@ -130,15 +177,17 @@ def _open_sessions(ledger: Ledger) -> list[tuple[Session, Place | None]]:
     return found
 
 
-def _evidence(ledger: Ledger, session: Session, settings: Settings) -> Evidence:
+def _evidence(ledger: Ledger, session: Session, settings: Settings, watched_seconds: float) -> Evidence:
     lease = leases.of_session(ledger, session.workspace, session.id)
     asked = intents.open_of(ledger, session.id)
-    stops = [one.asked_at for one in asked if one.do == "stop"]
+    stops = [one for one in asked if one.do == "stop"]
     return Evidence(
         lease_left=lease.ends_in_seconds if lease is not None else None,
         silent_seconds=settings.lease_seconds,
-        stop_asked_at=max(stops, default=None),
-        told=any(one.do in ("stop", "finish") for one in asked),
+        stop_asked_at=stops[-1].asked_at if stops else None,
+        told=any(one.do == "finish" for one in asked),
+        stop_cause=stops[-1].cause if stops else "stopped",
+        watched_seconds=watched_seconds,
     )
 
 

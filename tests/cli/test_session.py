@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from click.testing import CliRunner
 
 from jupyterhub_notebooks.cli.session import session
-from jupyterhub_notebooks.ledger import Ledger, clocks, intents, notebooks, sessions, upgrade, users
+from jupyterhub_notebooks.ledger import Ledger, clocks, intents, losing, notebooks, sessions, upgrade, users
 from jupyterhub_notebooks.names import new_id
 
 NOW = datetime(2026, 10, 14, 14, 30, tzinfo=UTC)
@@ -55,4 +55,29 @@ def test_one_that_runs_says_its_verdict_and_what_would_have_been_stopped(tmp_pat
     said = why(ledger)
     assert "verdict       working. A cell runs." in said
     assert "would have been stopped (idle)" in said
+    ledger.close()
+
+
+def test_files_that_were_not_saved_are_told_as_kept_then_as_saved_or_as_lost(tmp_path):
+    ledger, id = made(tmp_path)
+    sessions.close(ledger, id, NOW, "agent_died", pending_files=1)
+    assert "not saved     1 file, kept on the volume" in why(ledger)
+    notebook, later = sessions.get(ledger, id).notebook, new_id(NOW, lambda length: b"2" * length)
+    next_one = sessions.begin(ledger, later, notebook, {"profile": "p"}, "2" * 64, NOW)
+    assert losing.volume_was_empty(ledger, next_one, NOW) == 1
+    assert losing.volume_was_empty(ledger, next_one, NOW) == 0
+    sessions.close(ledger, later, NOW, "stopped", all_saved=True)
+    result = CliRunner().invoke(session, ["why", id, "--ledger", str(ledger.url)])
+    assert "lost          1" in result.output and "with the volume" in result.output
+    ledger.close()
+
+
+def test_files_that_another_session_saved_are_told_so(tmp_path):
+    ledger, id = made(tmp_path)
+    sessions.close(ledger, id, NOW, "agent_died", pending_files=2)
+    notebook, later = sessions.get(ledger, id).notebook, new_id(NOW, lambda length: b"2" * length)
+    sessions.begin(ledger, later, notebook, {"profile": "p"}, "2" * 64, NOW)
+    sessions.close(ledger, later, NOW, "saved", all_saved=True)
+    result = CliRunner().invoke(session, ["why", id, "--ledger", str(ledger.url)])
+    assert "saved later   2" in result.output
     ledger.close()

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from jupyterhub_notebooks.ledger import leases, sessions
+from jupyterhub_notebooks.ledger import audit, leases, notebooks, sessions
 from jupyterhub_notebooks.settings import NEVER_SAVED
 
 from .conftest import fresh, hello
@@ -62,13 +62,47 @@ def test_newer_files_on_another_volume_keep_the_lease_back(service):
     first = fresh(service, "hanna", volume="volume-a")
     hello(service, first)
     service.call(first, "POST", "release", {"cause": "stopped", "pending_files": 1})
-    from jupyterhub_notebooks.ledger import notebooks
-
     name = notebooks.get(service.ledger, first.notebook).server_name
     elsewhere = service.new_session("hanna", name, volume="volume-b")
     answer = hello(service, elsewhere)
     assert "lease" not in answer
     assert "volume-a" in answer["held_by"]
+
+
+def test_unsaved_files_whose_volume_is_found_empty_are_told_as_lost_once(service):
+    first = fresh(service, "ines", volume="volume-i")
+    hello(service, first)
+    service.call(
+        first,
+        "POST",
+        "release",
+        {"cause": "stopped", "pending_files": 3, "pending_bytes": 70, "detail": "kept"},
+    )
+    name = notebooks.get(service.ledger, first.notebook).server_name
+    second = service.new_session("ines", name, volume="volume-i")
+    for _ in range(2):
+        assert service.call(second, "POST", "hello", {"agent_version": "0.1", "volume": "empty"})[0] == 200
+    lost = [one for one in audit.rows(service.ledger, subject=first.id) if one.action == "workspace.lost"]
+    assert [(one.cause, one.evidence["files"], one.evidence["bytes"]) for one in lost] == [
+        ("volume_gone", 3, 70)
+    ]
+    assert second.id in lost[0].subjects
+    detail = sessions.get(service.ledger, first.id).detail or ""
+    assert detail.replace("\u00a0", " ").startswith(
+        "3 files changed after the last save (there was none) were lost"
+    )
+    assert notebooks.workspace(service.ledger, first.workspace).unsaved_on is None
+
+
+def test_unsaved_files_whose_volume_is_there_stay_noted(service):
+    first = fresh(service, "jana", volume="volume-j")
+    hello(service, first)
+    service.call(first, "POST", "release", {"cause": "stopped", "pending_files": 3})
+    name = notebooks.get(service.ledger, first.notebook).server_name
+    second = service.new_session("jana", name, volume="volume-j")
+    for volume in ("kept", "restoring", "unknown"):
+        assert service.call(second, "POST", "hello", {"agent_version": "0.1", "volume": volume})[0] == 200
+    assert notebooks.workspace(service.ledger, first.workspace).unsaved_on == "volume-j"
 
 
 def test_an_agent_that_is_too_old_gets_426_in_words(service, session):

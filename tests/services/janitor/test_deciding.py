@@ -11,13 +11,16 @@ from jupyterhub_notebooks.services.janitor.deciding import (
     FINISH,
     KEEP,
     STOP_AGAIN,
+    STOP_SILENT,
     Evidence,
     decide,
     over_at_hub,
+    routes_are_missing,
     save_due,
     tries_of,
     wait_seconds,
 )
+from jupyterhub_notebooks.services.janitor.watching import Watch
 
 NOW = datetime(2026, 10, 14, 14, 30, tzinfo=UTC)
 
@@ -78,6 +81,61 @@ STOP = Evidence(60.0, 120.0, stop_asked_at=ago(30), told=True)
 )
 def test_what_is_done_about_an_open_session(session, server, known, do):
     assert decide(session, server, known, NOW).do == do
+
+
+ASKED = replace(Evidence(60.0, 120.0), stop_asked_at=ago(70), stop_cause="idle")
+
+
+@pytest.mark.parametrize(
+    ("session", "known", "do"),
+    [
+        (Session(), ASKED, FINISH),
+        (Session(), replace(ASKED, stop_asked_at=ago(30)), KEEP),  # the Hub may be about to end it
+        (Session(), replace(ASKED, told=True), KEEP),
+        (Session(phase="saving"), ASKED, KEEP),
+        (replace(Session(), ended_at=ago(100), phase="saving"), LEASED, KEEP),
+    ],
+)
+def test_a_stop_that_the_hub_forgot_with_the_server_is_ordered_of_the_agent(session, known, do):
+    action = decide(session, None, known, NOW)
+    assert action.do == do
+    assert do == KEEP or action.cause == "idle"
+
+
+@pytest.mark.parametrize(
+    ("silent_seconds", "known", "do"),
+    [
+        (400, replace(FREE, watched_seconds=400.0), STOP_SILENT),
+        (400, replace(FREE, watched_seconds=200.0), KEEP),  # what it said might not have been heard
+        (400, FREE, KEEP),
+        (200, replace(FREE, watched_seconds=400.0), KEEP),
+        (400, replace(LEASED, watched_seconds=400.0), KEEP),  # it may still write
+        (400, replace(FREE, watched_seconds=400.0, stop_asked_at=ago(30)), STOP_AGAIN),
+    ],
+)
+def test_a_notebook_of_a_lost_machine_that_the_hub_calls_ready_is_stopped_after_a_while(
+    silent_seconds, known, do
+):
+    assert decide(replace(Session(), heard_at=ago(silent_seconds)), RUNS, known, NOW).do == do
+    assert decide(replace(Session(), heard_at=ago(silent_seconds)), STOPPING, known, NOW).do == KEEP
+
+
+def test_what_was_watched_counts_from_the_last_break_on():
+    watch = Watch(gap_seconds=20)
+    assert [watch.seen(NOW + timedelta(seconds=at), True) for at in (0, 15, 30)] == [0, 15, 30]
+    assert watch.seen(NOW + timedelta(seconds=45), False) == 0
+    assert [watch.seen(NOW + timedelta(seconds=at), True) for at in (60, 75)] == [0, 15]
+    assert watch.seen(NOW + timedelta(seconds=3600), True) == 0  # the machine slept
+    assert watch.seen(NOW + timedelta(seconds=3500), True) == 0  # its clock was set back
+    assert watch.seen(NOW + timedelta(seconds=3510), True) == 10
+    watch.broken()
+    assert watch.seen(NOW + timedelta(seconds=3511), True) == 0
+
+
+def test_a_proxy_that_was_started_again_lacks_routes_until_the_hub_gives_them():
+    assert routes_are_missing(1, 0) and routes_are_missing(1, 5)
+    assert routes_are_missing(2, 1)  # one became ready since
+    assert not routes_are_missing(2, 0) and not routes_are_missing(8, 5)
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,41 @@ def test_what_a_closed_session_left_running_is_ended(hub):
 
 
 @pytest.mark.slow
+def test_a_notebook_that_says_nothing_any_more_is_ended_though_the_hub_calls_it_ready(hub):
+    session = started(hub, "hilde")
+    file_of(hub, "hilde").write_text("written before it was stuck")
+    os.kill(
+        agent_of(session.id).pid, signal.SIGSTOP
+    )  # as a machine that is lost: the Hub sees a process that is there
+    until(lambda: intents.last_stop(hub.ledger, session.id), 200, what="the stop")
+    row = sessions.get(hub.ledger, session.id)
+    assert (datetime.now(UTC) - row.heard_at).total_seconds() > 2 * SHORT["lease_seconds"]
+    until(lambda: sessions.get(hub.ledger, session.id).closed_at, 90, what="the end")
+    assert sessions.get(hub.ledger, session.id).cause == "silent"
+    assert of_session(session.id) == []
+    saved_by_itself(hub, "hilde")
+    ends = [one for one in audit.rows(hub.ledger, subject=session.id) if one.action == "session.ended"]
+    assert [(one.cause, one.actor) for one in ends] == [("silent", None)]
+
+
+@pytest.mark.slow
+def test_the_proxys_routes_come_back_after_its_death(hub):
+    started(hub, "ilse")
+    page = hub.browser("ilse")
+    hub.kill("proxy")
+    hub.start_proxy()
+
+    def reached():
+        try:
+            return page.get("/user/ilse/api").status == 200
+        except OSError:
+            return False
+
+    until(reached, 30, 0.5, "the way to the notebook")
+    hub.end("ilse")
+
+
+@pytest.mark.slow
 def test_after_its_death_and_the_hubs_there_is_one_janitor_again(hub):
     [first] = until(lambda: janitors(hub), what="the janitor")
     first.kill()
