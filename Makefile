@@ -5,10 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 PACKAGE := setup.cfg pyproject.toml
+# JupyterLab's extension: its sources, and what is built of them and kept beside them.
+UI := jupyterhub_notebooks/lab/ui
+LABEXTENSION := share/jupyter/labextensions/jupyterhub-notebooks
 # How many test files run at once. A file's tests stay together: they share the servers that it starts.
 WORKERS ?= 3
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-slow lint types layers clean
+.PHONY: help install run test test-slow test-drawn lab lint types layers clean
 
 help: ## What can be run
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile
@@ -22,9 +25,17 @@ test: $(STAMPS)/test ## The tests, and what they need
 	@$(BIN)/python -m tests.tools.prepare
 	$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile $(PYTEST)
 
-test-slow: $(STAMPS)/test ## The tests that take minutes
+test-slow: $(STAMPS)/test ## The tests that take minutes; with ALL=1 every kill of the kill table three times
 	@$(BIN)/python -m tests.tools.prepare
-	$(BIN)/python -m pytest -q -m slow $(PYTEST)
+	$(if $(ALL),NOTEBOOKS_TEST_ROUNDS=3) $(BIN)/python -m pytest -q -m slow $(PYTEST)
+
+test-drawn: $(STAMPS)/test ## A few of them, drawn by the commit for what changed lately: about 5 minutes
+	@$(BIN)/python -m tests.tools.prepare
+	$(BIN)/python -m tests.tools.draw
+
+lab: $(STAMPS)/package ## JupyterLab's extension, built anew of $(UI); needs Node 20 or newer
+	cd $(UI) && npm ci --no-audit --no-fund --loglevel=error && npm run lint && PATH="$(abspath $(BIN)):$$PATH" npm run build
+	$(BIN)/python -m tests.tools.lab_ui --write
 
 lint: $(STAMPS)/test ## Style
 	$(BIN)/ruff check
@@ -49,6 +60,7 @@ $(STAMPS)/venv:
 
 $(STAMPS)/package: $(STAMPS)/venv $(PACKAGE)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	@mkdir -p $(dir $(VENV)/$(LABEXTENSION)) && ln -sfn $(abspath jupyterhub_notebooks/lab/$(LABEXTENSION)) $(VENV)/$(LABEXTENSION)
 	@touch $@
 
 $(STAMPS)/test: $(STAMPS)/package

@@ -27,7 +27,7 @@ import psutil
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
-START_SECONDS = 90
+START_SECONDS = 240  # a first start on an S3 writes 400 MB to look at it
 
 
 def until(check, seconds: float = 60, every: float = 0.1, what: str = "it"):
