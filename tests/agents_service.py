@@ -32,7 +32,7 @@ from jupyterhub_notebooks.ledger import Ledger, notebooks, sessions, upgrade, us
 from jupyterhub_notebooks.names import new_id
 from jupyterhub_notebooks.settings import VARIABLE, Settings
 
-START_SECONDS = 30.0
+START_SECONDS = 180.0
 COMMAND = (sys.executable, "-m", "jupyterhub_notebooks.services.agents", "--ends-with-parent")
 
 
