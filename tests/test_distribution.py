@@ -32,6 +32,8 @@ WANTED = [
     "ledger/migrations/script.py.mako",
     "workspace/FORMAT.md",
     "py.typed",
+    "lab/share/jupyter/labextensions/jupyterhub-notebooks/package.json",
+    "lab/ui/src/index.ts",
 ]
 
 
@@ -80,7 +82,11 @@ def test_the_wheel_holds_every_file_of_the_package(built: Path) -> None:
 def test_the_wheel_holds_nothing_else(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert {name.removeprefix("jupyterhub_notebooks/") for name in held} == tracked()
+    data = {name for name in held if ".data/data/" in name}
+    assert {name.removeprefix("jupyterhub_notebooks/") for name in held - data} == tracked()
+    assert {name.partition(".data/data/")[2] for name in data} == {
+        name.removeprefix("lab/") for name in tracked() if name.startswith("lab/share/")
+    }
 
 
 def test_the_sdist_holds_every_file_of_the_package(built: Path) -> None:
@@ -149,6 +155,20 @@ def test_up_check_finds_nothing_wrong_after_a_plain_install(elsewhere: Path, tmp
     assert "Nothing is wrong." in done.stdout
     assert str(elsewhere.parent) in done.stdout
     assert not (tmp_path / "state").exists()
+
+
+def test_jupyterlab_has_the_extension_after_a_plain_install(elsewhere: Path, tmp_path: Path) -> None:
+    listed = subprocess.run(
+        [elsewhere / "python", "-m", "jupyterlab.labextensions", "list"],
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    said = listed.stdout + listed.stderr
+    (line,) = [one for one in said.splitlines() if "jupyterhub-notebooks v" in one]
+    assert "enabled" in line and "OK" in line, said
 
 
 def test_every_command_shows_its_help_after_a_plain_install(elsewhere: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import { Panel, panelIcon } from './panel';
 import { isUrgent } from './phrase';
 import { Session } from './session';
 import { Status } from './status';
+import { Variables } from './variables';
 import { WORDS } from './words';
 
 const ID = 'jupyterhub-notebooks:session';
@@ -73,6 +74,7 @@ function show(
     statusBar.registerStatusItem(`${ID}-use`, { ...right, item: status.use, rank: 98 });
   }
   register(app, actions, palette);
+  void new Variables(session, actions, notes, speaker, app.serviceManager, manager).offer();
 
   const update = (): void => {
     if (document.visibilityState === 'visible') {

@@ -23,6 +23,9 @@ interface INote {
   own: boolean;
 }
 
+/** Words of a button and what it does; every one of them also ends its notice. */
+export type Choice = readonly [string, () => void | Promise<void>];
+
 export class Notes {
   constructor(
     private readonly session: Session,
@@ -43,6 +46,11 @@ export class Notes {
         this.dismiss(note.notice);
       }
     };
+  }
+
+  /** A notice of this screen's own, with buttons; the last is what most people want. */
+  own(notice: INotice, choices: readonly Choice[]): void {
+    this.put(notice, true, choices);
   }
 
   update(): void {
@@ -66,7 +74,7 @@ export class Notes {
     }
   }
 
-  private put(notice: INotice, own: boolean): void {
+  private put(notice: INotice, own: boolean, choices: readonly Choice[] = []): void {
     const had = this.notes.get(notice.reason);
     if (had?.notice.id === notice.id) {
       had.notice = notice;
@@ -75,7 +83,7 @@ export class Notes {
     if (had !== undefined) {
       this.remove(had);
     }
-    const note = this.made(notice, own);
+    const note = this.made(notice, own, choices);
     this.notes.set(notice.reason, note);
     this.node.append(note.node);
     const now = this.session.now();
@@ -86,7 +94,7 @@ export class Notes {
     }
   }
 
-  private made(notice: INotice, own: boolean): INote {
+  private made(notice: INotice, own: boolean, choices: readonly Choice[]): INote {
     const node = element('section', 'jp-nbs-note');
     node.dataset.colour = notice.colour;
     node.dataset.reason = notice.reason;
@@ -105,7 +113,17 @@ export class Notes {
     } else if (!own) {
       row.append(button(WORDS.why, this.actions.openPanel, 'jp-nbs-link'));
     }
-    row.append(close);
+    if (!choices.length) {
+      row.append(close);
+    }
+    choices.forEach(([words, act], number) => {
+      const kind = number === choices.length - 1 ? 'jp-nbs-button jp-nbs-go' : 'jp-nbs-button';
+      const chosen = (): void => {
+        this.dismiss(notice);
+        void act();
+      };
+      row.append(button(words, chosen, kind));
+    });
     if (notice.keep) {
       row.append(button(notice.keep, () => void this.actions.keep(), 'jp-nbs-button jp-nbs-go'));
     }

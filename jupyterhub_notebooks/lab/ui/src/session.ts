@@ -100,6 +100,15 @@ export class Session {
     return (await this.request('ask', { do: what, ...more })) as T;
   }
 
+  /** Another address of ours, POST and GET; raises Refused. */
+  async send_<T>(address: string, body: object): Promise<T> {
+    return (await this.request(address, body)) as T;
+  }
+
+  async get<T>(address: string): Promise<T> {
+    return (await this.request(address, null)) as T;
+  }
+
   /** Presence now, at most once a second. */
   post(): void {
     if (this.timer === null) {
@@ -133,9 +142,9 @@ export class Session {
     }
   }
 
-  private async request(address: string, body: object): Promise<unknown> {
+  private async request(address: string, body: object | null): Promise<unknown> {
     const url = URLExt.join(this.settings.baseUrl, 'notebooks', address);
-    const init = { method: 'POST', body: JSON.stringify(body) };
+    const init = body === null ? {} : { method: 'POST', body: JSON.stringify(body) };
     const response = await ServerConnection.makeRequest(url, init, this.settings).catch(() => {
       throw new Refused('The notebook’s server does not answer', 'Your files are as they were.', [
         'Try again'

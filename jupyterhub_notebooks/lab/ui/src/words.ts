@@ -31,7 +31,8 @@ export const WORDS = {
   away: 'Not updating since ',
   awayWhy: 'The notebook’s server does not answer; it is tried again.',
   keepWorking: 'Keep working',
-  loading: 'Looking…'
+  notNow: 'Not now',
+  noKernel: 'The notebook has no kernel that is free; run it, then try again.'
 } as const;
 
 /** The question before a file is replaced. */
@@ -53,4 +54,22 @@ export function sessionMoved(time: string): string {
 
 export function fileCount(count: number): string {
   return count === 1 ? '1\u00a0file' : `${count.toLocaleString('en-US')}\u00a0files`;
+}
+
+export function variablesTitle(path: string): string {
+  return `Variables of ${path} can come back`;
+}
+
+export function variablesBack(count: number): string {
+  return `Bring ${count} back`;
+}
+
+/** lost: what cannot come back and why. */
+export function variablesWhy(count: number, all: number, size: string, lost: string): string {
+  const kept = `${count} of ${all} were kept${size ? `, ${size}` : ''}.`;
+  return lost ? `${kept} Not ${lost}.` : kept;
+}
+
+export function lostWords(name: string, why: string): string {
+  return why ? `${name} (${why.replace(/\.$/, '')})` : name;
 }
