@@ -24,6 +24,8 @@ EXTEND_SECONDS = 2 * 3600
 EXTENSIONS = 2
 #: A notebook that cannot be saved is not stopped as idle for this long.
 UNSAVED_SECONDS = 2 * 3600
+#: A GPU that was not used for so long is told to its user and listed for administrators.
+GPU_UNUSED_SECONDS = 3600
 #: A warning is given no earlier than when this part of a short limit is over.
 EARLIEST = 1 / 3
 

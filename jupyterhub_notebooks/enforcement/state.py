@@ -6,13 +6,14 @@ Pure: (notebook, workspace, session, heartbeat, now) in, a ``State`` out. A sent
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..contract import Heartbeat
 from ..units import count, show_ago, show_duration, show_progress, show_size
-from . import telling
+from . import telling, variables
 from .causes import Cause, cause_of
 from .rows import Run
 from .rules import Limits
@@ -106,6 +107,8 @@ class SessionRow(telling.Told, Run, Protocol):
     def cause(self) -> str | None: ...
     @property
     def detail(self) -> str | None: ...
+    @property
+    def variables(self) -> Mapping[str, Any] | None: ...
 
 
 @dataclass(frozen=True)
@@ -355,6 +358,8 @@ def _closed(session: SessionRow, workspace: WorkspaceRow | None, facts: Facts) -
     said = "; everything is saved." if cause.by_somebody and facts.actor else " and saved."
     saved: Sentence = (said,) if facts.saved_at is not None and session.ready_at else (".",)
     sentence = (*_why(cause, session, facts), " at ", Moment(ended), *saved)
+    kept = variables.in_words(session.variables)
+    detail = (*detail, *((" ",) if detail and kept else ()), *((kept,) if kept else ()))
     return State(STOPPED, "", BADGES[STOPPED], sentence, detail, _safe(facts), cause=session.cause or "")
 
 

@@ -128,6 +128,18 @@ def due(ledger: Ledger, now: datetime) -> list[Due]:
         ]
 
 
+def running(ledger: Ledger) -> list[Session]:
+    """Sessions in which somebody may work now."""
+    query = select(sessions).where(
+        sessions.c.closed_at.is_(None),
+        sessions.c.ended_at.is_(None),
+        sessions.c.ready_at.is_not(None),
+        sessions.c.kind == "work",
+    )
+    with ledger.read() as connection:
+        return [made(Session, row) for row in connection.execute(query)]
+
+
 def ask_reports(ledger: Ledger, wanted: Iterable[str], now: datetime) -> dict[str, str]:
     """Orders a heartbeat of each session at once; the order's id by session. One transaction."""
     made_ids = {session: new_id(now, os.urandom) for session in wanted}

@@ -7,11 +7,9 @@ from datetime import datetime, timedelta
 from jupyterhub_notebooks.clock import from_text
 from jupyterhub_notebooks.contract import Notice
 from jupyterhub_notebooks.enforcement import rules, showing, telling, verdict
-from jupyterhub_notebooks.enforcement.rules import Limits
+from jupyterhub_notebooks.enforcement.rules import GPU_UNUSED_SECONDS, Limits
 from jupyterhub_notebooks.ledger import Session
 from jupyterhub_notebooks.units import show_duration
-
-GPU_UNUSED_SECONDS = 3600
 
 
 def notices_of(row: Session, limits: Limits, now: datetime) -> tuple[Notice, ...]:

@@ -56,7 +56,7 @@ async def _start(context: Context, person: Person, view: NotebookView, body: Any
 
 
 async def _stop(context: Context, person: Person, view: NotebookView, body: Any, number: int) -> Done:
-    await actions.stop(context, person, view)
+    await actions.stop(context, person, view, variables=body.variables)
     return Done(f"{view.notebook.title} is saved and stopped.", undo=Undo("start", {}))
 
 

@@ -195,14 +195,19 @@ def _last_session(ledger: Ledger, notebook: str) -> str | None:
     return found[0].id if found else None
 
 
-async def stop(context: Context, person: Person, view: NotebookView, cause: str = "stopped") -> None:
-    """Asks for a stop: who and why first, then the Hub. One that is stopping already: nothing is asked."""
+async def stop(
+    context: Context, person: Person, view: NotebookView, cause: str = "stopped", *, variables: bool = False
+) -> None:
+    """Asks for a stop: who and why first, then the Hub. One that is stopping already: nothing is asked.
+
+    variables: those of the kernels are kept first.
+    """
     notebook, owner = view.notebook, view.owner.hub_name
     session = await context.ledger.run(sessions.open_of_notebook, notebook.id)
     if session is None:
         return
     if session.stop_asked_at is None:
-        await _write_intent(context, person, session, cause)
+        await _write_intent(context, person, session, cause, {"variables": True} if variables else {})
     asked = context.background.begin(
         context.hub.stop_server(owner, notebook.server_name), f"stop of {owner}/{notebook.server_name or '-'}"
     )
@@ -237,10 +242,12 @@ def _order_once(ledger: Ledger, session: str, do: str, actor: str, now: datetime
         intents.ask(ledger, session, do, "asked", actor, now)
 
 
-async def _write_intent(context: Context, person: Person, session: Session, cause: str) -> None:
+async def _write_intent(
+    context: Context, person: Person, session: Session, cause: str, more: Mapping[str, Any] | None = None
+) -> None:
     now = context.now()
     label = cause if person.user.id == session.user else "admin"
-    evidence = {"ready": session.ready_at is not None, "phase": session.phase}
+    evidence = {"ready": session.ready_at is not None, "phase": session.phase, **(more or {})}
     await context.ledger.run(intents.ask, session.id, "stop", label, person.user.id, now, evidence)
     await context.ledger.run(sessions.stop_asked, session.id, now)
 

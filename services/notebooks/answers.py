@@ -118,6 +118,50 @@ class Log(Answer):
     lines: list[Line]
 
 
+class Stretch(Answer):
+    """One stretch of a verdict; sentence: on what evidence."""
+
+    verdict: str
+    sentence: str
+    since: str
+    until: str
+    seconds: float
+
+
+class SessionClock(Answer):
+    """Limits of 0 are none. enforcement: stop, observe or off."""
+
+    session: str
+    ready_at: str | None
+    idle_stop_seconds: float
+    max_session_seconds: float
+    enforcement: str
+    idle_ends_at: str | None
+    session_ends_at: str | None
+    stretches: list[Stretch]
+
+
+class UnusedGpu(Answer):
+    """gpu: its kind; since: when it was last used."""
+
+    session: str
+    user: str
+    notebook: str
+    title: str
+    profile: str
+    gpu: str
+    count: int
+    since: str
+    seconds: int
+    verdict: str | None
+    detail: str
+
+
+class UnusedGpus(Answer):
+    gpus: list[UnusedGpu]
+    next: str | None
+
+
 class Snapshot(Answer):
     """kind: save or recovery. name: its user keeps it. stored_bytes: what it added to the store."""
 

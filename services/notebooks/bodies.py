@@ -32,6 +32,12 @@ class Nothing(Body):
     """No fields."""
 
 
+class Stop(Body):
+    """variables: those of the kernels are kept first, within the profile's bound, to be brought back at the next start."""
+
+    variables: bool = False
+
+
 class Options(Body):
     """What is to be started: names only; None: what it had the last time, or the profile's first."""
 
@@ -171,7 +177,7 @@ def path_of(quoted: str) -> str:
 BODIES: Mapping[str, type[Body]] = {
     "create": Create,
     "start": Options,
-    "stop": Nothing,
+    "stop": Stop,
     "save": Nothing,
     "extend": Extend,
     "rename": Rename,

@@ -25,6 +25,7 @@ from jupyterhub_notebooks.profiles.problems import suggestion
 from . import actions, answers, bodies, changing, keeping
 from .api import ApiHandler, CreateHandler
 from .cards import cards_for, last_choice
+from .clock_reads import SessionClockHandler, UnusedGpusHandler
 from .handling import Handler
 from .listing import as_json, row_of, states
 from .progress import ApiStream
@@ -334,6 +335,8 @@ READS: tuple[Read, ...] = (
         answers.Log,
         (("limit", "at most so many"), ("find", "a text in them")),
     ),
+    Read("sessions/{id}/clock", SessionClockHandler, answers.SessionClock),
+    Read("gpus/unused", UnusedGpusHandler, answers.UnusedGpus),
     Read("profiles", ProfilesHandler, answers.Profiles),
     Read("profiles/{name}", ProfileHandler, answers.Profile),
 )

@@ -36,6 +36,7 @@ _MORE = (
     "signals",
     "extended_seconds",
     "extensions",
+    "variables",
 )
 
 

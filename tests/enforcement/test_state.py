@@ -64,6 +64,7 @@ class Session:
     delayed_at: datetime | None = None
     cause: str | None = None
     detail: str | None = None
+    variables: dict | None = None
 
 
 RUNNING = Session(ago(hours=2), ready_at=ago(hours=2), heard_at=ago(seconds=5), phase="running")
