@@ -14,6 +14,7 @@ Nothing that is only here is touched before it is committed. A restore that does
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 from ..contract import Hello, HelloAnswer
@@ -137,13 +138,25 @@ def restore(context: Context, number: int) -> None:
             never_saved=context.answer.never_saved,
             progress=context.standing.progress,
             cancelled=context.stopped,
+            wait_for_disk=False,
         )
     except Cancelled:
         raise Interrupted("The start was stopped while the workspace was fetched") from None
     except NotebooksError:
         _check(context)
         raise
-    context.volume.remember(lease=context.lease.number)
+    context.volume.remember(lease=context.lease.number, durable=False)
+    threading.Thread(target=_settle, args=(context,), name="restored-to-disk", daemon=True).start()
+
+
+def _settle(context: Context) -> None:
+    """What was restored goes to the disk while the notebook starts; the next save sees to it where this ends early."""
+    from ..workspace.restoring import settle_restore
+
+    try:
+        settle_restore(context.volume)
+    except OSError as error:
+        context.log.say(f"The restored files are not all on the disk yet: {error.strerror or error}")
 
 
 def _check(context: Context) -> None:

@@ -44,18 +44,23 @@ def encode(plain: bytes | bytearray | memoryview, keys: Keys = OPEN, name: bytes
         return header + keys.seal(name or keys.hash_of(plain), header, body)
     if len(packed) < length:
         return HEADER.pack(MAGIC, FORMAT, ZSTD, length) + packed
-    return HEADER.pack(MAGIC, FORMAT, PLAIN, length) + bytes(plain)
+    return b"".join((HEADER.pack(MAGIC, FORMAT, PLAIN, length), plain))
 
 
 def decode(name: bytes, stored: bytes, length: int, keys: Keys = OPEN) -> bytes:
     """The plaintext of block ``name``, which the listing says is ``length`` bytes long. Raises Damaged."""
+    return bytes(decode_in_place(name, stored, length, keys))
+
+
+def decode_in_place(name: bytes, stored: bytes, length: int, keys: Keys = OPEN) -> bytes | memoryview:
+    """``decode`` without a copy: what was stored plain is a part of stored."""
     body = _body(name, stored, length, keys)
     if keys.hash_of(body) != name:
         raise damaged(name, "its content is not what its name says")
     return body
 
 
-def _body(name: bytes, stored: bytes, length: int, keys: Keys) -> bytes:
+def _body(name: bytes, stored: bytes, length: int, keys: Keys) -> bytes | memoryview:
     if not 0 < length <= MOST_PLAIN:
         raise damaged(name, f"a block of {length} bytes cannot be")
     if len(stored) < HEADER.size:
@@ -74,7 +79,7 @@ def _body(name: bytes, stored: bytes, length: int, keys: Keys) -> bytes:
         raise damaged(name, "it is not encrypted, and this workspace is")
     if plain_length != length:
         raise damaged(name, f"it holds {plain_length} bytes where the listing says {length}")
-    body = stored[HEADER.size :]
+    body: bytes | memoryview = memoryview(stored)[HEADER.size :]
     if sealed:
         try:
             body = keys.unseal(name, stored[: HEADER.size], body)
@@ -87,7 +92,7 @@ def _body(name: bytes, stored: bytes, length: int, keys: Keys) -> bytes:
     return _decompressed(name, body, length)
 
 
-def _decompressed(name: bytes, body: bytes, length: int) -> bytes:
+def _decompressed(name: bytes, body: bytes | memoryview, length: int) -> bytes:
     try:
         frame = zstandard.get_frame_parameters(body)
         if frame.content_size != length or frame.window_size > _WINDOW:

@@ -22,6 +22,7 @@ MOST_COMPONENT = 255
 MOST_PIECES = 140_000
 MOST_XATTRS = 65536
 _MOST_SIZE = 2**62
+_LEAST_TIME, _MOST_TIME = -(2**63), 2**63 - 1
 EMPTY = OPEN.empty  # where a workspace is not encrypted
 NO_BLOCK = bytes(32)
 _PIECES = "jupyterhub-notebooks 2026 workspace pieces 1"
@@ -68,6 +69,11 @@ def why_not_a_path(path: object) -> str:
     """What is wrong with a stored path, or "" where nothing is."""
     if not isinstance(path, bytes):
         return "a path that is no bytes"
+    framed = b"/" + path + b"/"
+    if (  # all but a few paths: no component can be too long, none is empty or leads elsewhere
+        len(path) <= MOST_COMPONENT and b"//" not in framed and b"/." not in framed and b"\0" not in path
+    ):
+        return ""
     if not path or len(path) > MOST_PATH:
         return f"a path of {len(path)} bytes"
     if b"\0" in path:
@@ -135,6 +141,8 @@ def from_row(row: Any, blocks: Sequence[tuple[bytes, int]]) -> Entry:
     """The entry of a checked row; blocks is the page's table."""
     if not isinstance(row, list) or len(row) not in (7, 8):
         raise _odd("an entry of another shape")
+    if len(row) == 7 and (plain := _plain_file(row, blocks)) is not None:
+        return plain
     path, kind, mode, mtime_ns, size, content, where = row[:7]
     if wrong := why_not_a_path(path):
         raise _odd(wrong)
@@ -159,6 +167,36 @@ def from_row(row: Any, blocks: Sequence[tuple[bytes, int]]) -> Entry:
     if not isinstance(where, bytes) or not where or len(where) > MOST_PATH or b"\0" in where:
         raise _odd(f"the target of the link {shown(path)} cannot be")
     return Entry(path, SYMLINK, mode, mtime_ns, 0, b"", (), where, *_extras(extra, path))
+
+
+def _plain_file(row: list[Any], blocks: Sequence[tuple[bytes, int]]) -> Entry | None:
+    """What most rows are, a file in one piece, by the same checks in fewer steps; None for everything else."""
+    path, kind, mode, mtime_ns, size, content, where = row
+    if type(where) is not list or len(where) != 3 or type(content) is not bytes or len(content) != 32:
+        return None
+    number, offset, length = where
+    if not (
+        type(kind)
+        is type(mode)
+        is type(mtime_ns)
+        is type(size)
+        is type(number)
+        is type(offset)
+        is type(length)
+        is int
+        and kind == 0
+        and 0 <= mode <= 0o7777
+        and _LEAST_TIME <= mtime_ns <= _MOST_TIME
+        and 1 <= length == size
+        and 0 <= number < len(blocks)
+        and offset >= 0
+    ):
+        return None
+    block, block_length = blocks[number]
+    if offset + length > block_length or why_not_a_path(path):
+        return None
+    piece = Piece(block, block_length, offset, length)
+    return Entry(path, FILE, mode, mtime_ns, size, content, (piece,))
 
 
 def _pieces(where: Any, blocks: Sequence[tuple[bytes, int]], size: int, path: bytes) -> tuple[Piece, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ..errors import Damaged, NotFound
-from .blocks import decode
+from .blocks import decode_in_place
 from .keys import keys_of
 from .pages import Fetch
 from .pool import threads
@@ -16,11 +16,16 @@ from .ports import Blocks, Cancelled
 
 def get(blocks: Blocks, name: bytes, length: int) -> bytes:
     """The plaintext of a block. Raises Damaged where it is missing or not what its name says."""
+    return bytes(view(blocks, name, length))
+
+
+def view(blocks: Blocks, name: bytes, length: int) -> bytes | memoryview:
+    """``get`` without a copy of what was stored plain."""
     try:
         stored = blocks.get(name.hex())
     except NotFound:
         raise missing(name) from None
-    return decode(name, stored, length, keys_of(blocks))
+    return decode_in_place(name, stored, length, keys_of(blocks))
 
 
 def missing(name: bytes) -> Damaged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -9,11 +10,15 @@ from typing import NamedTuple
 from ..contract import Progress
 from . import fetching
 from .entries import Entry
+from .lastseen import Stamp
 from .placing import Places
 from .pool import Pool
 from .ports import Blocks
 
 _EMPTY_AT_ONCE = 256
+#: Files are written by so many threads at once: more of them only wait for each other, for the interpreter and for
+#: the file system's journal. Fetching and unpacking is not bounded by it.
+_WRITERS = min(4, os.cpu_count() or 1)
 
 
 class _Part(NamedTuple):
@@ -41,6 +46,8 @@ class Filling:
         self._progress, self._wanted = progress, wanted
         self._lock = threading.Lock()
         self._left: dict[int, int] = {}
+        self._writers = threading.BoundedSemaphore(_WRITERS)
+        self.stamps: dict[bytes, Stamp] = {}
         self.fetched_bytes = 0
         self._done_bytes = self._done_files = 0
         self._total_bytes = sum(entry.size for _, entry in wanted)
@@ -66,6 +73,12 @@ class Filling:
         lengths: dict[bytes, int] = {}
         empty: list[int] = []
         for number, (_, entry) in enumerate(self._wanted):
+            if len(entry.pieces) == 1 and (only := entry.pieces[0]).block:
+                name, length = only.block, only.block_length
+                parts.setdefault(name, []).append(_Part(number, only.offset, only.length, 0, True))
+                if length > lengths.get(name, 0):
+                    lengths[name] = length
+                continue
             with_block = sum(1 for piece in entry.pieces if piece.block)
             if not with_block:
                 empty.append(number)
@@ -86,29 +99,36 @@ class Filling:
         size = 0
         for number in numbers:
             path, entry = self._wanted[number]
-            self._places.whole(path, entry._replace(sparse=True), b"")
+            self.stamps[path] = self._places.whole(path, entry._replace(sparse=True), b"")
             size += entry.size
         return size, len(numbers)
 
     def _block(self, name: bytes, length: int, members: Sequence[_Part]) -> tuple[int, int]:
-        plain = memoryview(fetching.get(self._blocks, name, length))
-        files = size = 0
-        for part in members:
-            path, entry = self._wanted[part.file]
-            data = plain[part.offset : part.offset + part.length]
-            size += part.length
-            if part.whole:
-                self._places.whole(path, entry, data)
-                files += 1
-                continue
-            self._places.write(path, part.file_offset, data, entry.sparse)
-            with self._lock:
-                self._left[part.file] -= 1
-                last = not self._left[part.file]
-            if last:
-                self._places.dress(path, entry)
-                files += 1
+        plain = memoryview(fetching.view(self._blocks, name, length))
+        whole = [
+            (*self._wanted[part.file], plain[part.offset : part.offset + part.length])
+            for part in members
+            if part.whole
+        ]
+        size = sum(part.length for part in members)
+        files = len(whole)
+        with self._writers:
+            self.stamps.update(self._places.wholes(whole))
+            if len(whole) < len(members):
+                files += sum(self._part(part, plain) for part in members if not part.whole)
         return size, files
+
+    def _part(self, part: _Part, plain: memoryview) -> bool:
+        """Writes one part of a file that has several; whether it was the last."""
+        path, entry = self._wanted[part.file]
+        data = plain[part.offset : part.offset + part.length]
+        self._places.write(path, part.file_offset, data, entry.sparse)
+        with self._lock:
+            self._left[part.file] -= 1
+            last = not self._left[part.file]
+        if last:
+            self.stamps[path] = self._places.dress(path, entry)
+        return last
 
     def _tell(self, size: int, files: int) -> None:
         self._done_bytes += size

@@ -78,7 +78,7 @@ class Keys:
         nonce = os.urandom(NONCE_BYTES)
         return nonce + self._cipher(name).encrypt(nonce, body, header + name)
 
-    def unseal(self, name: bytes, header: bytes, body: bytes) -> bytes:
+    def unseal(self, name: bytes, header: bytes, body: bytes | memoryview) -> bytes:
         """What ``seal`` was given. Raises Unsealed."""
         return _opened(self._cipher(name), body, header + name)
 
@@ -183,13 +183,13 @@ def _library() -> type[AESGCM]:
     return AESGCM
 
 
-def _opened(opening: AESGCM, sealed: bytes, bound: bytes) -> bytes:
+def _opened(opening: AESGCM, sealed: bytes | memoryview, bound: bytes) -> bytes:
     from cryptography.exceptions import InvalidTag
 
     if len(sealed) < NONCE_BYTES + TAG_BYTES:
         raise Unsealed
     try:
-        return opening.decrypt(sealed[:NONCE_BYTES], memoryview(sealed)[NONCE_BYTES:], bound)
+        return opening.decrypt(bytes(sealed[:NONCE_BYTES]), memoryview(sealed)[NONCE_BYTES:], bound)
     except InvalidTag:
         raise Unsealed from None
 

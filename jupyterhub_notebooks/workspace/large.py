@@ -63,7 +63,7 @@ class Large:
                     break
                 one.waiting += 1
                 self._pool.submit(
-                    2 * SLICE_BYTES, self._slice, one, number, done=partial(self._sliced, one, number)
+                    3 * SLICE_BYTES, self._slice, one, number, done=partial(self._sliced, one, number)
                 )
                 if one.why or one.gone:
                     break

@@ -23,7 +23,7 @@ from .volume import Volume
 
 _MAGIC = "notebooks last seen"
 _FORMAT = 1
-_NAME = "scan"
+NAME = "scan"
 _MOST_BYTES = 8 * 2**30
 
 #: inode and ctime in ns; (0, 0) where the file has to be read again
@@ -68,18 +68,18 @@ def write(volume: Volume, seen: LastSeen) -> None:
     ]
     body = zstandard.ZstdCompressor(level=1).compress(msgpack.packb(fields))
     try:
-        volume.write(_NAME, body + hash_of(body), durable=False, needed=False)
+        volume.write(NAME, body + hash_of(body), durable=False, needed=False)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         with suppress(OSError):  # without it the next save reads everything again
-            (volume.state / _NAME).unlink()
+            (volume.state / NAME).unlink()
 
 
 def load(volume: Volume, workspace: str | None = None) -> LastSeen | None:
     """What was kept, of that workspace where one is named."""
     try:
-        raw = (volume.state / _NAME).read_bytes()
+        raw = (volume.state / NAME).read_bytes()
     except OSError:
         return None
     body, check = raw[:-32], raw[-32:]

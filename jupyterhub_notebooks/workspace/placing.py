@@ -12,10 +12,12 @@ import shutil
 import stat
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from contextlib import suppress
 
 from ..errors import Damaged
 from .entries import Entry, why_not_a_path
+from .lastseen import Stamp
 
 _OPEN_FOLDERS = 64
 _ZEROS = bytes(65536)
@@ -120,8 +122,8 @@ class Places:
         finally:
             os.close(file)
 
-    def whole(self, path: bytes, entry: Entry, data: bytes | memoryview) -> None:
-        """A whole file with its mode, time and attributes; path is where, entry says what."""
+    def whole(self, path: bytes, entry: Entry, data: bytes | memoryview) -> Stamp:
+        """A whole file with its mode, time and attributes; path is where, entry says what. Its (inode, ctime in ns)."""
         handle, name = self.at(path)
         file = os.open(name, _FILE | os.O_TRUNC, 0o600, dir_fd=handle)
         try:
@@ -129,16 +131,49 @@ class Places:
             if entry.sparse or not data:
                 os.ftruncate(file, entry.size)
             self._dress(file, entry)
+            return _stamp(file)
         finally:
             os.close(file)
 
-    def dress(self, path: bytes, entry: Entry) -> None:
-        """Length, mode, time and attributes of a file that is written."""
+    def wholes(self, files: Iterable[tuple[bytes, Entry, memoryview]]) -> list[tuple[bytes, Stamp]]:
+        """``whole`` for many files that are not there yet: (path, entry, bytes), as few calls to the kernel as
+        may be. Answers path and (inode, ctime in ns) of each."""
+        stamps: list[tuple[bytes, Stamp]] = []
+        folder, handle = None, self._root
+        for path, entry, data in files:
+            if entry.sparse or entry.xattrs or not data:
+                stamps.append((path, self.whole(path, entry, data)))
+                folder = None
+                continue
+            parent, _, name = path.rpartition(b"/")
+            if parent != folder:
+                handle, name = self.at(path)
+                folder = parent
+            elif wrong := why_not_a_path(name):
+                raise Damaged("A path of the listing is refused", wrong)
+            mode, mtime_ns = entry.mode, entry.mtime_ns
+            file = os.open(name, _FILE | os.O_TRUNC, mode & 0o777, dir_fd=handle)
+            try:
+                if os.pwrite(file, data, 0) != len(data):
+                    _all(file, 0, data)
+                os.utime(file, ns=(mtime_ns, mtime_ns))
+                about = os.fstat(file)
+                if about.st_mode & 0o7777 != mode:  # what the umask left out, or a mode beyond 0o777
+                    os.fchmod(file, mode)
+                    about = os.fstat(file)
+                stamps.append((path, (about.st_ino, about.st_ctime_ns)))
+            finally:
+                os.close(file)
+        return stamps
+
+    def dress(self, path: bytes, entry: Entry) -> Stamp:
+        """Length, mode, time and attributes of a file that is written. Its (inode, ctime in ns)."""
         handle, name = self.at(path)
         file = os.open(name, _FILE, 0o600, dir_fd=handle)
         try:
             os.ftruncate(file, entry.size)
             self._dress(file, entry)
+            return _stamp(file)
         finally:
             os.close(file)
 
@@ -215,6 +250,11 @@ class Places:
             self.forget()
             handle, name = self.at(folder)
             shutil.rmtree(name, dir_fd=handle)
+
+
+def _stamp(file: int) -> Stamp:
+    about = os.fstat(file)
+    return about.st_ino, about.st_ctime_ns
 
 
 def _write(file: int, offset: int, data: bytes | memoryview, sparse: bool) -> None:

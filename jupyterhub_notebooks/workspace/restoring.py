@@ -11,15 +11,16 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ..contract import Progress
-from ..errors import NoSpace, NotebooksError
+from ..errors import AlreadyRunning, NoSpace, NotebooksError
 from ..units import show_size
 from . import fetching, ignore, lastseen, pages, scanning
 from .entries import DIRECTORY, FILE, Entry, links_of, shown
 from .filling import Filling
-from .keys import Keys, keys_of
+from .keys import keys_of
 from .lastseen import LastSeen, Stamp
 from .placing import Places
 from .pool import Pool
@@ -52,8 +53,12 @@ def restore(
     never_saved: Sequence[str] = (),
     progress: OnProgress | None = None,
     cancelled: Callable[[], bool] = lambda: False,
+    wait_for_disk: bool = True,
 ) -> RestoreReport:
     """Makes the volume's files what snapshot ``number`` says. What is left out of saves stays where it is.
+
+    wait_for_disk: False returns when all files can be used, and the caller then calls ``settle_restore``; until that
+    is done, or a save begins, a machine that ends restores again at its next start.
 
     Raises NotFound, Damaged, Cancelled, NoSpace, StorageAway; then ``restoring`` stays, and so does what was there
     before as long as the new files are not all fetched.
@@ -61,19 +66,49 @@ def restore(
     began = time.monotonic()
     with volume.locked():
         head = head_of(snapshots, number)
-        entries = list(pages.read(head.root, fetching.fetcher(blocks, cancelled)))
+        entries, leaves = _listing(head, fetching.fetcher(blocks, cancelled))
         volume.begin_restore(number)
         one = _Restore(volume, blocks, entries, never_saved, progress, cancelled)
         try:
             one.run()
-            _remember(volume, head, entries, never_saved, keys_of(blocks))
+            owner = lastseen.owner_of(head.workspace, keys_of(blocks))
+            tick_ns = scanning.tick(os.fsencode(volume.files))
+            lastseen.write(volume, LastSeen(owner, number, tick_ns, entries, one.stamps, leaves))
+            if wait_for_disk:
+                scanning.sync(os.fsencode(volume.files))
+                volume.remember(base=number)
+            else:
+                volume.restore_written(number, base=number)
         except OSError as error:
             raise _translated(error, volume, one.todo_bytes) from error
-        volume.end_restore()
+        if wait_for_disk:
+            volume.end_restore()
     files = [entry for entry in entries if entry.kind == FILE]
     size = sum(entry.size for entry in files)
     seconds = time.monotonic() - began
     return RestoreReport(number, size, len(files), one.fetched_bytes, one.kept, one.skipped, seconds)
+
+
+def settle_restore(volume: Volume) -> None:
+    """Waits until what a restore wrote is on the disk, and takes its mark away; nothing where that was done.
+
+    May run beside everything else: a save or restore that runs then sees to the mark itself.
+    """
+    nonce = volume.unsynced
+    if nonce is None:
+        return
+    scanning.sync(os.fsencode(volume.files))
+    scanning.sync(os.fsencode(volume.state))
+    with suppress(AlreadyRunning), volume.locked():
+        if volume.unsynced == nonce:
+            volume.end_restore()
+
+
+def _listing(head: SnapshotHead, fetch: pages.Fetch) -> tuple[list[Entry], list[bytes]]:
+    """The entries of a snapshot and the plaintexts of the pages they stand on."""
+    refs = pages.leaves_of(head.root, fetch)
+    leaves = list(fetch([(ref.name, ref.length) for ref in refs]))
+    return list(pages.entries_of(refs, leaves)), leaves
 
 
 def listing(blocks: Blocks, snapshots: Snapshots, number: int) -> Iterator[Entry]:
@@ -98,6 +133,7 @@ class _Restore:
         self.never_saved, self.progress, self.cancelled = never_saved, progress, cancelled
         self.todo_bytes = self.fetched_bytes = self.kept = 0
         self.skipped: tuple[tuple[str, str], ...] = ()
+        self.stamps: dict[bytes, Stamp] = {}
 
     def run(self) -> None:
         volume = self.volume
@@ -112,6 +148,7 @@ class _Restore:
                 self.kept = replace(
                     files, places, self.entries, leave, self.fill, self.cancelled, keys_of(self.blocks)
                 )
+                self.stamps = _stamps(files, self.entries, leave)
             for entry in reversed([entry for entry in self.entries if entry.kind == DIRECTORY]):
                 places.dress_folder(entry)
             why = "this file system does not keep its attributes"
@@ -130,6 +167,11 @@ class _Restore:
                 places.link(links[entry.path], entry.path)
             elif entry.kind not in (FILE, DIRECTORY):
                 places.symlink(entry.path, entry)
+        for path in {*links, *links.values()}:  # a further name moves the time of change
+            self.stamps.pop(path, None)
+            about = places.look(path)
+            if about is not None:
+                self.stamps[path] = (about.st_ino, about.st_ctime_ns)
 
     def fill(self, places: Places, wanted: Sequence[tuple[bytes, Entry]]) -> None:
         """Fetches and writes files: (where, what)."""
@@ -137,30 +179,22 @@ class _Restore:
         with Pool(self.cancelled, name="restore") as pool:
             filling = Filling(places, self.blocks, pool, self._progress, wanted)
             filling.run()
-            self.fetched_bytes = filling.fetched_bytes
+            self.fetched_bytes, self.stamps = filling.fetched_bytes, filling.stamps
 
     def _progress(self, done: Progress) -> None:
         if self.progress is not None:
             self.progress(done)
 
 
-def _remember(
-    volume: Volume, head: SnapshotHead, entries: list[Entry], never_saved: Sequence[str], keys: Keys
-) -> None:
-    """All is on the disk: the base is this snapshot, and what lies here is what it says."""
-    files = os.fsencode(volume.files)
-    scanning.sync(files)
-    tick_ns = scanning.tick(files)
-    looks = {item.path: item for item in scanning.walk(files, ignore.of(files, never_saved)).found}
+def _stamps(files: bytes, entries: Sequence[Entry], leave: ignore.Ignore) -> dict[bytes, Stamp]:
+    """How the files lie here now, of those that are what the snapshot says."""
+    looks = {item.path: item for item in scanning.walk(files, leave).found}
     stamps: dict[bytes, Stamp] = {}
     for entry in entries:
         item = looks.get(entry.path)
         if item is not None and (item.size, item.mtime_ns) == (entry.size, entry.mtime_ns):
             stamps[entry.path] = (item.inode, item.ctime_ns)
-    leaves = lastseen.leaves_of(pages.build(entries, keys))
-    owner = lastseen.owner_of(head.workspace, keys)
-    lastseen.write(volume, LastSeen(owner, head.number, tick_ns, entries, stamps, leaves))
-    volume.remember(base=head.number)
+    return stamps
 
 
 def _translated(error: OSError, volume: Volume, todo_bytes: int) -> NotebooksError:

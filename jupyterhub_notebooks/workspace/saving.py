@@ -16,14 +16,13 @@ from datetime import datetime
 
 from ..contract import Progress
 from ..errors import BadInput, Damaged, Denied, NotFound, Refusal
-from . import ignore, lastseen, scanning
+from . import glancing, ignore, lastseen, scanning
 from .comparing import (
     FILE_BYTES,
     Plan,
     batches,
     nothing_differs,
     plan,
-    tree_differs,
     worth_joining,
 )
 from .entries import DIRECTORY, FILE, SYMLINK, Entry, Piece, order, shown
@@ -31,6 +30,9 @@ from .fetching import fetcher
 from .keys import WrongKey, keys_of
 from .large import Large
 from .lastseen import UNSETTLED, LastSeen, Stamp
+from .looking import Pending as Pending
+from .looking import changes as changes
+from .looking import in_order
 from .pages import Listing, build, read
 from .pool import Pool
 from .ports import Blocks, CommitFacts, MissingBlocks, OnProgress, Snapshots
@@ -58,31 +60,6 @@ class SaveReport:
     new_blocks: int
     skipped: tuple[tuple[str, str], ...]
     seconds: float
-
-
-@dataclass(frozen=True)
-class Pending:
-    """What a save would find, by a look at names and times only.
-
-    pending_files, pending_bytes: files that are new or changed. recheck_files: looked unchanged, but too recently
-    to be sure. differs: whether a save is worth while: any of these, or something was removed or renamed.
-    """
-
-    pending_files: int
-    pending_bytes: int
-    recheck_files: int
-    differs: bool
-
-
-def changes(volume: Volume, *, never_saved: Sequence[str] = ()) -> Pending:
-    """A quick look; reads no content. Everything counts as changed where nothing is known of the volume."""
-    files = os.fsencode(volume.files)
-    last = lastseen.load(volume)
-    found = _sorted(scanning.walk(files, ignore.of(files, never_saved)).found)
-    todo = plan(found, last)
-    changed = [item for item in todo.read if item.path not in todo.recheck]
-    differs = bool(todo.read) or last is None or tree_differs(found, last)
-    return Pending(len(changed), sum(item.size for item in changed), len(todo.recheck), differs)
 
 
 def save(
@@ -113,6 +90,7 @@ def save(
         raise BadInput(f"There is no directory {volume.files}", next=["Name the directory to be saved"])
     with volume.locked():
         _refuse_unfinished(volume)
+        volume.sync_restored()
         was = volume.base
         base = volume.settle(snapshots)
         if base != was and base is not None:  # the commit before this one had arrived after all
@@ -124,6 +102,10 @@ def save(
                 ["Save them as a recovery snapshot"],
                 label="base",
             )
+        glance = glancing.unchanged(volume, snapshots, workspace_id, never_saved, always_read)
+        if glance is not None:
+            seconds = time.monotonic() - began
+            return SaveReport(0, kind, glance.size_bytes, glance.files, 0, 0, 0, (), seconds)
         distrust: frozenset[bytes] = frozenset()
         for attempt in range(_COMMIT_TRIES):
             one = _Save(
@@ -154,10 +136,6 @@ def _refuse_unfinished(volume: Volume) -> None:
             ["Restore it again, then save"],
             label="restoring",
         )
-
-
-def _sorted(found: list[Found]) -> list[Found]:
-    return sorted(found, key=lambda item: order(item.path))
 
 
 class _Save:
@@ -202,7 +180,7 @@ class _Save:
             why = error.strerror or str(error)
             raise Denied(f"The directory {self.volume.files} cannot be read", why) from None
         self.skipped += seen.skipped
-        found = _sorted(seen.found)
+        found = in_order(seen.found)
         todo = self._trusted(plan(found, last, self.always_read() if self.always_read else frozenset()))
         leaves = last.leaves if last else lastseen.leaves_of(build(base or (), self.keys))
         storing = self._store(todo, base or (), leaves)
@@ -223,6 +201,10 @@ class _Save:
         lastseen.write(self.volume, LastSeen(self.owner, at, tick_ns, after, self.stamps, leaves))
         if number:
             self.volume.remember(base=number)
+        if not self.skipped:
+            glancing.keep(
+                self.volume, self.owner, at, seen, self.stamps, tick_ns, self.never_saved, (size, files)
+            )
         changed = sum(item.path not in todo.recheck for item in todo.read)
         skipped = tuple((shown(path), why) for path, why in self.skipped)
         seconds = time.monotonic() - began
@@ -260,7 +242,7 @@ class _Save:
             else:
                 kept.append((item, entry))
         self.distrust = again
-        files = _sorted([*todo.read, *more])
+        files = in_order([*todo.read, *more])
         return todo._replace(kept=kept, read=files, recheck=todo.recheck | {item.path for item in more})
 
     def _store(self, todo: Plan, base: Sequence[Entry], leaves: Sequence[bytes]) -> Storing:
@@ -282,7 +264,7 @@ class _Save:
             for item in large:
                 slices.begin(item)
             for batch in batches(item for item in todo.read if item.size <= FILE_BYTES):
-                cost = 2 * sum(item.size for item in batch)
+                cost = 3 * sum(item.size for item in batch)
 
                 def small(results: list[Read]) -> None:
                     for result in results:

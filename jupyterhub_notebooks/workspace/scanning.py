@@ -36,11 +36,13 @@ class Found(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A walk's result. skipped: (path, why). blind: directories that could not be looked into."""
+    """A walk's result, each directory's members in one run. skipped: (path, why). blind: directories that could not be
+    looked into. left_out: paths that Ignore names, not what lies below them."""
 
     found: list[Found]
     skipped: list[tuple[bytes, str]]
     blind: list[bytes]
+    left_out: list[bytes]
 
 
 _NO_FILES = {
@@ -53,7 +55,7 @@ _NO_FILES = {
 
 def walk(files: bytes, ignore: Ignore) -> Seen:
     """Everything below files that is not left out, in no particular order. Raises OSError for files itself."""
-    seen = Seen([], [], [])
+    seen = Seen([], [], [], [])
     device = os.stat(files).st_dev
     waiting = [b""]
     while waiting:
@@ -79,6 +81,7 @@ def _look(
 ) -> None:
     is_directory = item.is_dir(follow_symlinks=False)
     if ignore.leaves_out(path, is_directory):
+        seen.left_out.append(path)
         return
     try:
         about = item.stat(follow_symlinks=False)

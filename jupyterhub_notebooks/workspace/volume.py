@@ -10,12 +10,15 @@ import errno
 import fcntl
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import AlreadyRunning, BadInput, Damaged, NotFound
+from . import scanning
 from .keys import WrongKey
 from .ports import Snapshots
 from .snapshots import head_of
@@ -56,13 +59,29 @@ class Volume:
     @property
     def restoring(self) -> int | None:
         """The number of an unfinished restore (0 where the mark cannot be read)."""
+        fields = self._mark()
+        if fields is None or (fields.get("written") and fields.get("written") == boot_id()):
+            return None
+        number = fields.get("number")
+        return number if type(number) is int else 0
+
+    @property
+    def unsynced(self) -> str | None:
+        """Names the restore that wrote everything since this machine was started, and whose bytes may not all be on
+        the disk yet; None where there is none."""
+        fields = self._mark()
+        if fields is None or not fields.get("written") or fields["written"] != boot_id():
+            return None
+        return str(fields.get("nonce"))
+
+    def _mark(self) -> dict[str, Any] | None:
         try:
             fields = json.loads((self.state / "restoring").read_bytes())
-            return int(fields["number"])
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0
+        except (OSError, ValueError):
+            return {}
+        return fields if isinstance(fields, dict) else {}
 
     @property
     def base(self) -> int | None:
@@ -83,7 +102,12 @@ class Volume:
         return (number, check) if number and isinstance(check, str) else None
 
     def remember(
-        self, *, base: int | _Keep | None = KEEP, lease: int | _Keep | None = KEEP, pending: Any = KEEP
+        self,
+        *,
+        base: int | _Keep | None = KEEP,
+        lease: int | _Keep | None = KEEP,
+        pending: Any = KEEP,
+        durable: bool = True,
     ) -> None:
         """Changes what is given and keeps the rest. A new base ends what was pending."""
         fields = {"format": _FORMAT, "base": None, "lease": None, "pending": None, **self._read()}
@@ -94,7 +118,7 @@ class Volume:
         if not isinstance(pending, _Keep):
             number, check = pending
             fields["pending"] = {"number": number, "check": check}
-        self.write("base.json", json.dumps(fields, sort_keys=True).encode())
+        self.write("base.json", json.dumps(fields, sort_keys=True).encode(), durable=durable)
 
     def settle(self, snapshots: Snapshots) -> int | None:
         """Finds out what became of a pending commit: where the store has that very snapshot, it is the base.
@@ -137,6 +161,20 @@ class Volume:
     def begin_restore(self, number: int) -> None:
         """The mark is on the disk when this returns."""
         self.write("restoring", json.dumps({"format": _FORMAT, "number": number}).encode())
+
+    def restore_written(self, number: int, base: int) -> None:
+        """Every byte is written, and none has to be on the disk: should the machine end now, the mark means an
+        unfinished restore again."""
+        self.remember(base=base, durable=False)
+        fields = {"format": _FORMAT, "number": number, "written": boot_id(), "nonce": secrets.token_hex(8)}
+        self.write("restoring", json.dumps(fields).encode(), durable=False)
+
+    def sync_restored(self) -> None:
+        """Sees to a restore whose bytes may not all be on the disk; nothing where there is none."""
+        if self.unsynced is not None:
+            scanning.sync(os.fsencode(self.files))
+            scanning.sync(os.fsencode(self.state))
+            self.end_restore()
 
     def end_restore(self) -> None:
         with suppress(FileNotFoundError):
@@ -207,6 +245,15 @@ class Volume:
             return True
         except NotADirectoryError:
             raise BadInput(f"{self.files} is no directory", next=["Name a directory"]) from None
+
+
+@lru_cache(maxsize=1)
+def boot_id() -> str:
+    """Names the run of this machine since it was started; "" where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def marker_body(workspace_id: str) -> bytes:

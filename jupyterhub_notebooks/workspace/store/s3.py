@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -18,7 +19,9 @@ from fsspec.asyn import sync
 
 from ...errors import ConfigError, NotFound, StorageAway
 from ...retrying import retry
+from .direct import Direct, usable
 from .s3_errors import Exists, translated
+from .signing import S3Signer
 
 T = TypeVar("T")
 
@@ -57,8 +60,12 @@ class S3Store:
             )
         self._fs = s3fs.S3FileSystem(**_arguments(options))
         self._fs.retries = 1
+        self._direct = _direct(bucket, prefix, options) if usable(options) else None
 
     def get(self, key: str) -> bytes:
+        direct = self._direct
+        if direct is not None:
+            return self._call(lambda: direct.get(key), key)
         body: bytes = self._call(lambda: sync(self._fs.loop, self._get, key), key)
         return body
 
@@ -73,7 +80,14 @@ class S3Store:
     def put(self, key: str, body: bytes) -> bool:
         if self._conditional == "none" and self.exists(key):
             return False
-        return self._create(key, body)
+        direct = self._direct
+        if direct is None:
+            return self._create(key, body)
+        try:
+            self._call(lambda: direct.put(key, body), key)
+        except Exists:
+            return False
+        return True
 
     def put_new(self, key: str, body: bytes) -> bool:
         if self._conditional == "none":
@@ -161,6 +175,23 @@ class S3Store:
 
         seconds = self.patience_seconds if self._answered else min(FIRST_SECONDS, self.patience_seconds)
         return retry(once, on=(StorageAway,), for_seconds=seconds, most_seconds=5.0)
+
+
+def _direct(bucket: str, prefix: str, options: Mapping[str, str]) -> Direct:
+    """The short way for what there are many of: blocks."""
+    signer = S3Signer(
+        endpoint_url=options["endpoint_url"],
+        region=options.get("region") or "us-east-1",
+        key=options["key"],
+        secret=options["secret"],
+        token=options.get("token") or "",
+        bucket=bucket,
+        prefix=prefix,
+        now=lambda: datetime.now(UTC),
+        virtual=options.get("addressing") == "virtual",
+        conditional=(options.get("conditional") or _CONDITIONAL[0]) != "none",
+    )
+    return Direct(options["endpoint_url"], signer, options.get("ca_file") or "")
 
 
 def _arguments(options: Mapping[str, str]) -> dict[str, Any]:

@@ -66,7 +66,10 @@ def translated(error: Exception, key: str, bucket: str, url: str) -> NotebooksEr
         return Denied(
             "There is no key for the store", next=["Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"]
         )
-    if type(error).__name__ == "SSLError" and type(error.__context__).__name__.endswith("CertificateError"):
+    checked = type(error).__name__ == "SSLError" and type(error.__context__).__name__.endswith(
+        "CertificateError"
+    )
+    if checked or type(error).__name__ == "SSLCertVerificationError":
         return ConfigError(
             "The store's certificate is not trusted",
             f"{url} is reached over TLS, and no known authority signed its certificate for this address.",
