@@ -151,6 +151,8 @@ class Ours:
                 head = await reader.readuntil(b"\r\n\r\n")
                 lines = [line for line in head.splitlines() if line[:14].lower() == b"authorization:"]
                 token = lines[0].split()[-1].decode() if lines else ""
+                if token in self.cut:
+                    return
                 there, onwards = await asyncio.open_connection("127.0.0.1", agents)
                 onwards.write(head)
                 both = [
