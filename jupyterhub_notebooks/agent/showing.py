@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..contract import Meter, Part, Progress, Saved, SavedShown
-from ..units import count, show_progress, show_size
+from ..units import NBSP, count, show_progress, show_size
 from .gpu import Gpu
 
 WAIT_PERCENT, FULL_PERCENT = 80, 90
@@ -70,11 +70,14 @@ def meter(name: str, label: str, used_bytes: int, limit_bytes: int) -> Meter:
     if not limit_bytes:
         return Meter(name, label, show_size(used_bytes))
     percent = round(100 * used_bytes / limit_bytes)
-    if used_bytes <= limit_bytes:
-        text = show_progress(used_bytes, limit_bytes)
-    else:
-        text = f"{show_size(used_bytes)} of {show_size(limit_bytes)}"
-    return Meter(name, label, text, percent, colour_of(percent))
+    return Meter(name, label, of(used_bytes, limit_bytes), percent, colour_of(percent))
+
+
+def of(used_bytes: int, limit_bytes: int) -> str:
+    """``2.2 of 10 GB``, ``140 MB of 3 GB``."""
+    used, limit = show_size(used_bytes), show_size(limit_bytes)
+    number, unit = used.split(NBSP)
+    return f"{number if limit.endswith(NBSP + unit) else used} of {limit}"
 
 
 def cores(used: float, limit: float) -> Meter:

@@ -52,7 +52,7 @@ def test_before_the_first_save_nothing_is_claimed() -> None:
 def test_meters_turn_amber_at_80_and_red_at_90_percent() -> None:
     colours = [meter("memory", "Memory", used, 100).colour for used in (79, 80, 89, 90, 120)]
     assert colours == ["rest", "wait", "wait", "err", "err"]
-    assert meter("disk", "Space", 2_200_000_000, 10_000_000_000).text == "2 of 10\u00a0GB"
+    assert meter("disk", "Space", 2_200_000_000, 10_000_000_000).text == "2.2 of 10\u00a0GB"
     assert meter("disk", "Space", 5, 0).percent is None
     assert cores(0.44, 2).text == "0.4 of 2 cores"
 
@@ -61,4 +61,4 @@ def test_each_gpu_has_a_meter_of_its_memory_and_says_its_use() -> None:
     first, second = gpu_meters((Gpu("A", 87, 31 * 10**9, 80 * 10**9), Gpu("A", None, 0, 80 * 10**9)))
     assert (first.name, first.label, first.percent) == ("gpu0", "GPU 0", 39)
     assert first.text == "87\u00a0% used, 31 of 80\u00a0GB"
-    assert second.text == "0 of 80\u00a0GB"
+    assert second.text == "0\u00a0B of 80\u00a0GB"
