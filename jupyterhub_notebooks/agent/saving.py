@@ -252,14 +252,17 @@ def count(context: Context, saver: Saver, why: str) -> None:
 
 
 def yield_to_others() -> None:
-    """On Linux: this thread, and those it starts, take processor and disk only when nobody else wants them."""
+    """On Linux: this thread, and those it starts, take processor and disk only when nobody else wants them, and never
+    more than half of the processors: memory and caches are shared whatever the priority."""
     if not sys.platform.startswith("linux"):
         return
     import ctypes
     import platform
 
     own = threading.get_native_id()
-    os.setpriority(os.PRIO_PROCESS, own, 10)
+    os.setpriority(os.PRIO_PROCESS, own, 19)
+    processors = sorted(os.sched_getaffinity(own))
+    os.sched_setaffinity(own, processors[: max(1, len(processors) // 2)])
     call = _IOPRIO_SET.get(platform.machine())
     if call is not None:
         ctypes.CDLL(None, use_errno=True).syscall(call, 1, own, _IDLE_CLASS)
