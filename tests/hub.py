@@ -97,14 +97,14 @@ class Answer:
 class Api:
     """The Hub's REST API with one token."""
 
-    def __init__(self, port: int, token: str) -> None:
-        self._port, self._token = port, token
+    def __init__(self, port: int, token: str, host: str = HOST) -> None:
+        self._port, self._token, self._host = port, token, host
 
     def __call__(
         self, method: str, path: str, body: Any = None, seconds: float = 60, wait: bool = True
     ) -> Answer:
         """wait False: asks, and goes away without reading the answer (status 0)."""
-        connection = http.client.HTTPConnection(HOST, self._port, timeout=seconds)
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=seconds)
         try:
             connection.request(
                 method,
@@ -153,6 +153,7 @@ class RunningHub:
         self.folder, self.given, self.ports = folder, given, ports
         self.state = Path(given["state"])
         self.url: str = given["url"]
+        self.host = urllib.parse.urlsplit(given["hub"]).hostname or HOST
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.ledger = Ledger(given["notebooks"]["ledger"])
         self.admin = self.api(given["token"])
@@ -160,7 +161,7 @@ class RunningHub:
     # -- what a test asks
 
     def api(self, token: str) -> Api:
-        return Api(self.ports["hub"], token)
+        return Api(self.ports["hub"], token, self.host)
 
     def user(self, name: str) -> Api:
         """The API as that user, who is made where it is not there yet."""
@@ -223,9 +224,9 @@ class RunningHub:
         command += ["--api-ip", HOST, "--api-port", str(api), "--log-level", "warn"]
         command += [
             "--default-target",
-            f"http://{HOST}:{hub}",
+            f"http://{self.host}:{hub}",
             "--error-target",
-            f"http://{HOST}:{hub}/hub/error",
+            f"http://{self.host}:{hub}/hub/error",
         ]
         self.run("proxy", command, {"CONFIGPROXY_AUTH_TOKEN": self.given["proxy_token"]})
 
@@ -253,15 +254,12 @@ class RunningHub:
             {"NOTEBOOKS_STATE": str(self.state)},
         )
         if wait:
-            until(lambda: process.poll() is not None or self.healthy(), 60, 0.2, "the Hub")
+            until(lambda: process.poll() is not None or self.healthy(), 180, 0.2, "the Hub")
             assert process.poll() is None, self.log()
 
     def healthy(self) -> bool:
         try:
-            return (
-                Api(self.ports["hub"], self.given["token"])("GET", "/hub/api/users?limit=1", seconds=5).status
-                == 200
-            )
+            return self.api(self.given["token"])("GET", "/hub/api/users?limit=1", seconds=5).status == 200
         except OSError:
             return False
 
@@ -310,9 +308,10 @@ def start_hub(
     groups: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     more: str = "",
+    host: str = HOST,
     **traits: Any,
 ) -> RunningHub:
-    """A Hub that answers. agents: with services/agents. pages: with services/notebooks. culler: with
+    """A Hub that answers. host: the address of Hub and services/agents, where notebooks are not on this machine's own. agents: with services/agents. pages: with services/notebooks. culler: with
     services/idle_culler. more: lines at the end of its configuration. settings: fields of ``Settings`` that differ from the defaults."""
     folder = tmp_path / "hub"
     state = folder / "state"
@@ -324,7 +323,7 @@ def start_hub(
     given: dict[str, Any] = {
         "state": str(state),
         "url": f"http://{HOST}:{ports['public']}",
-        "hub": f"http://{HOST}:{ports['hub']}",
+        "hub": f"http://{host}:{ports['hub']}",
         "proxy": f"http://{HOST}:{ports['proxy']}",
         "db": f"sqlite:///{state / 'jupyterhub.sqlite'}",
         "proxy_token": secrets.token_hex(16),
@@ -340,7 +339,7 @@ def start_hub(
             "ledger": f"sqlite:///{state / 'ledger.sqlite'}",
             "store": f"file://{state / 'store'}",
             "profiles": str(PROFILES),
-            "agents_url": f"http://{HOST}:{ports['agents']}",
+            "agents_url": f"http://{host}:{ports['agents']}",
             "agents_api_token": secrets.token_hex(16),
             "signing_key": secrets.token_hex(32),
             **(settings or {}),

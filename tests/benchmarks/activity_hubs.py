@@ -225,7 +225,7 @@ class Peer:
             env={**os.environ, "PATH": path},
             start_new_session=True,
         )
-        until(self._answers, 60, what="the bare Hub")
+        until(self._answers, 180, what="the bare Hub")
 
     def _answers(self) -> bool:
         import urllib.error

@@ -65,7 +65,7 @@ class Place:
                 if error.code not in (429, 599):
                     raise
                 await asyncio.sleep(3)
-        end = time.monotonic() + 180
+        end = time.monotonic() + 600
         while not await self.is_ready():
             if time.monotonic() > end:
                 raise AssertionError(f"{self.side.name} {self.user} did not start")
