@@ -21,6 +21,7 @@ from ..errors import Conflict, NotebooksError
 from ..retrying import delays
 from .context import Context
 from .errors import LeaseLost, SessionClosed
+from .space import SpaceWords
 
 if TYPE_CHECKING:
     from ..workspace.saving import Pending, SaveReport
@@ -45,6 +46,7 @@ class Saver:
 
         self._blocks, self._snapshots = context.store(Patience(patience_seconds, cancelled))
         self._next: int | None = None
+        self._space = SpaceWords(context)
 
     def look(self) -> Pending | None:
         """What changed since base; None: nothing. Also said with the next heartbeat."""
@@ -88,6 +90,7 @@ class Saver:
             return None
         self._next = report.number + 1
         context.standing.was_saved(report.number, to_text(datetime.now(UTC)), report.size_bytes)
+        self._space.saved(report.size_bytes)
         for path, why in report.skipped[:20]:
             context.log.say(f"Not saved: {path}: {why}")
         return report.number

@@ -9,6 +9,7 @@ import click
 
 from ..clock import to_text
 from ..errors import Damaged
+from ..units import count, show_size
 from .where import ledger_options, ledger_url, opened
 
 
@@ -33,6 +34,28 @@ def upgrade(url: str | None, state: Path | None) -> None:
         click.echo(f"The ledger has revision {after} already.")
     else:
         click.echo(f"The ledger went from revision {before or 'none'} to {after}.")
+
+
+@ledger.command()
+@ledger_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def space(url: str | None, state: Path | None, as_json: bool) -> None:
+    """What each user's notebooks take: files of their newest snapshots, the trash, and all of it in the store."""
+    from ..ledger import storage, users
+
+    with opened(url, state) as base:
+        found = [(user, storage.of_user(base, user.id)) for user in users.everyone(base)]
+    for user, one in sorted(found, key=lambda pair: (-pair[1].size_bytes, pair[0].hub_name)):
+        if as_json:
+            click.echo(json.dumps({"user": user.hub_name, **vars(one)}))
+            continue
+        trash = f", {show_size(one.trash_bytes)} in the trash" if one.trash_bytes else ""
+        click.echo(
+            f"{show_size(one.size_bytes):>9}  {user.hub_name}: {count(one.notebooks, 'notebook')}{trash}, "
+            f"{show_size(one.stored_bytes)} in the store"
+        )
+    if not found and not as_json:
+        click.echo("Nobody has a notebook yet.")
 
 
 @ledger.command()

@@ -25,7 +25,7 @@ from ..workspace import (
     save,
 )
 from ..workspace.entries import shown
-from . import workspace_care, workspace_history
+from . import workspace_care, workspace_history, workspace_space
 from .progress_bar import Bar
 from .workspace_encrypting import encrypt_command
 from .workspace_opening import (
@@ -166,5 +166,5 @@ def _follow(volume: Volume, space: WorkspaceStore, head: SnapshotHead | None, on
     return False
 
 
-for command in (encrypt_command, *workspace_history.COMMANDS, *workspace_care.COMMANDS):
+for command in (encrypt_command, *workspace_history.COMMANDS, *workspace_care.COMMANDS, *workspace_space.COMMANDS):
     workspace.add_command(command)

@@ -33,8 +33,9 @@ class UserSpace:
 
 
 def to_prune(ledger: Ledger, before: datetime, most: int) -> list[Workspace]:
-    """Workspaces that have snapshots and were not pruned since before, the longest waiting first."""
-    has = select(snapshots.c.number).where(snapshots.c.workspace == workspaces.c.id).exists()
+    """Workspaces that have snapshots from before and were not pruned since, the longest waiting first."""
+    old = (snapshots.c.workspace == workspaces.c.id) & (snapshots.c.at < before)
+    has = select(snapshots.c.number).where(old).exists()
     query = (
         select(workspaces)
         .join(notebooks, notebooks.c.workspace == workspaces.c.id)

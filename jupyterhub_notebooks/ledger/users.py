@@ -78,6 +78,13 @@ def by_name(ledger: Ledger, hub_name: str) -> User | None:
     return made(User, row) if row is not None else None
 
 
+def everyone(ledger: Ledger) -> list[User]:
+    """All that are there still, by name."""
+    query = select(users).where(users.c.gone_at.is_(None)).order_by(users.c.hub_name)
+    with ledger.read() as connection:
+        return [made(User, row) for row in connection.execute(query)]
+
+
 def _same(hub_name: str, hub_created: str) -> Select[Any]:
     return select(users).where(users.c.hub_name == hub_name, users.c.hub_created == hub_created)
 

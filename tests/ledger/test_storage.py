@@ -48,7 +48,8 @@ def test_a_snapshot_that_was_named_meanwhile_and_the_newest_stop_the_removal(led
 def test_workspaces_come_up_for_pruning_in_turn(ledger, made, book):
     empty = made.notebook(made.user(), "empty")
     before = NOW - timedelta(hours=6)
-    assert [one.id for one in storage.to_prune(ledger, before, 10)] == [book.workspace]
+    assert storage.to_prune(ledger, before, 10) == []  # nothing is so old
+    assert [one.id for one in storage.to_prune(ledger, NOW + timedelta(seconds=1), 10)] == [book.workspace]
     storage.pruned(ledger, book.workspace, NOW, 1234, {2: 40, 4: 10})
     assert storage.to_prune(ledger, before, 10) == []
     assert [one.id for one in storage.to_prune(ledger, NOW + timedelta(seconds=1), 10)] == [book.workspace]

@@ -49,7 +49,8 @@ def test_of_thousands_of_files_each_page_is_read_once(space, volume):
 
     class Counts:
         keys = space.store.keys
-        asked: list[str] = []
+        def __init__(self):
+            self.asked = []
 
         def get(self, name):
             self.asked.append(name)

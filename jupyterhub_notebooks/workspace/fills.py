@@ -1,0 +1,289 @@
+"""What fills a workspace, and what of it is safe to delete.
+
+Promises: looks at names and sizes, and opens nothing but large .ipynb files and the index of a repository; follows no
+symbolic link; deletes nothing. What has a line counts in no other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import BadInput
+from ..units import count, show_size
+from . import ignore, scanning
+from .entries import DIRECTORY, FILE, shown
+from .scanning import Found
+
+#: Smaller ones are not worth a line.
+LEAST_BYTES = 10 * 10**6
+MANY_FILES = 100_000
+LARGE_OUTPUT = 10 * 10**6
+_MOST_NOTEBOOK = 500 * 10**6
+_MOST_INDEX = 256 * 2**20
+
+#: How safe it is to delete something.
+YES, AGAIN, LOOK = "yes", "again", "look"
+
+#: Caches by their path at the top of the workspace, and what happens after they are gone.
+CACHES: dict[bytes, str] = {
+    b".cache/huggingface": "models and data sets are fetched again when they are used",
+    b".cache/torch": "models are fetched again when they are used",
+    b".cache/pip": "pip fetches packages again",
+    b".cache/uv": "uv fetches packages again",
+    b".cache/matplotlib": "it is made again",
+    b".cache": "programs make it again",
+    b".npm/_cacache": "npm fetches packages again",
+    b".conda/pkgs": "conda fetches packages again",
+    b".mamba/pkgs": "mamba fetches packages again",
+    b".keras/datasets": "data sets are fetched again",
+    b".nv": "it is made again",
+    b".triton": "it is made again",
+    b".local/share/Trash": "what was deleted is then gone for good",
+}
+#: Folders of that name anywhere are caches.
+NAMED_CACHES: dict[bytes, str] = {
+    name: "it is made again"
+    for name in (
+        b"__pycache__",
+        b".ipynb_checkpoints",
+        b".mypy_cache",
+        b".pytest_cache",
+        b".ruff_cache",
+        b".tox",
+    )
+}
+_RUNS = (b"outputs", b"output", b"runs", b"results", b"checkpoints", b"wandb")
+OUTPUTS = frozenset((*_RUNS, b"mlruns", b"lightning_logs", b"artifacts", b"tb_logs", b"multirun"))
+
+
+@dataclass(frozen=True)
+class Fill:
+    """One thing that takes space. kind: cache, environment, outputs, many_files or cell_outputs. path: relative, for people.
+
+    safe: ``yes`` (nothing is lost), ``again`` (it has to be made again), ``look`` (only its user knows). saved: whether it is
+    part of snapshots.
+    """
+
+    kind: str
+    path: str
+    size_bytes: int
+    files: int
+    title: str
+    safe: str
+    advice: str
+    saved: bool = True
+
+
+@dataclass(frozen=True)
+class Space:
+    """A workspace's size. size_bytes, files: of what snapshots hold. unsaved_bytes: of what they leave out."""
+
+    size_bytes: int
+    files: int
+    unsaved_bytes: int
+    fills: tuple[Fill, ...]
+
+
+def look(files: os.PathLike[str] | str, never_saved: Sequence[str] = ()) -> Space:
+    """What fills the directory. Raises BadInput where there is none."""
+    root = os.fsencode(files)
+    if not os.path.isdir(root):
+        raise BadInput(f"There is no directory {os.fsdecode(root)}", next=["Name a directory"], field="DIR")
+    found = scanning.walk(root, ignore.Ignore()).found
+    leave = ignore.of(root, never_saved)
+    return measure(
+        found, _left_out(found, leave), lambda path: _tracked(root, path), lambda path: _outputs(root, path)
+    )
+
+
+def measure(
+    found: Sequence[Found],
+    left_out: Callable[[bytes], bool],
+    tracked: Callable[[bytes], bool],
+    outputs: Callable[[bytes], int],
+) -> Space:
+    """Pure but for what it is given. left_out: never saved. tracked: a repository has something of this folder.
+    outputs: bytes of the outputs in an .ipynb file."""
+    folders = {item.path for item in found if item.kind == DIRECTORY}
+    named = _named(folders, {item.path for item in found if item.kind == FILE}, tracked)
+    sizes: dict[bytes, list[int]] = {path: [0, 0] for path in named}
+    direct: dict[bytes, list[int]] = {}
+    size = count_files = unsaved = 0
+    fills = []
+    for item in found:
+        if item.kind != FILE:
+            continue
+        if left_out(item.path):
+            unsaved += item.size
+        else:
+            size, count_files = size + item.size, count_files + 1
+        parent = item.path.rpartition(b"/")[0]
+        beside = direct.setdefault(parent, [0, 0])
+        beside[0], beside[1] = beside[0] + item.size, beside[1] + 1
+        owner = _owner(item.path, named)
+        if owner is not None:
+            sizes[owner][0] += item.size
+            sizes[owner][1] += 1
+        elif item.size > LARGE_OUTPUT and item.path.endswith(b".ipynb"):
+            inside = outputs(item.path)
+            if inside > LARGE_OUTPUT:
+                fills.append(_cells(item.path, inside, not left_out(item.path)))
+    for path, (size_bytes, number) in sizes.items():
+        if size_bytes >= LEAST_BYTES:
+            kind, title, safe, advice = named[path]
+            fills.append(Fill(kind, shown(path), size_bytes, number, title, safe, advice, not left_out(path)))
+    for path, (size_bytes, number) in direct.items():
+        if number > MANY_FILES:
+            fills.append(_many(path, size_bytes, number, not left_out(path)))
+    return Space(size, count_files, unsaved, tuple(sorted(fills, key=lambda one: -one.size_bytes)))
+
+
+_Named = tuple[str, str, str, str]
+
+
+def _named(
+    folders: Iterable[bytes], files: set[bytes], tracked: Callable[[bytes], bool]
+) -> dict[bytes, _Named]:
+    """Folders that count as a whole: (kind, title, safe, advice). None lies in another."""
+    named: dict[bytes, _Named] = {}
+    for path in sorted(folders, key=lambda path: path.count(b"/")):
+        name = path.rpartition(b"/")[2]
+        if path in CACHES:
+            named[path] = ("cache", "A cache", YES, CACHES[path])
+        elif _owner(path, named) is not None:
+            continue
+        elif name in NAMED_CACHES:
+            named[path] = ("cache", "A cache", YES, NAMED_CACHES[name])
+        elif path + b"/conda-meta" in folders:
+            named[path] = (
+                "environment",
+                "A conda environment",
+                AGAIN,
+                "conda makes it again from a list of its packages",
+            )
+        elif path + b"/pyvenv.cfg" in files:
+            named[path] = ("environment", "A virtual environment", AGAIN, "pip installs its packages again")
+        elif name == b"node_modules":
+            named[path] = ("environment", "Packages of npm", AGAIN, "npm install makes it again")
+        elif name in OUTPUTS and not tracked(path):
+            named[path] = (
+                "outputs",
+                "Outputs of runs that no repository tracks",
+                LOOK,
+                "only you know which are needed",
+            )
+    return named
+
+
+def _owner(path: bytes, named: dict[bytes, Any]) -> bytes | None:
+    """The innermost folder that counts path, which may be path itself."""
+    if not named:
+        return None
+    at = len(path)
+    while at > 0:
+        if path[:at] in named:
+            return path[:at]
+        at = path.rfind(b"/", 0, at)
+    return None
+
+
+def _cells(path: bytes, inside: int, saved: bool) -> Fill:
+    advice = "clear its outputs in the editor; the cells stay. Such a file also makes its page slow"
+    return Fill("cell_outputs", shown(path), inside, 1, "Outputs inside a notebook file", LOOK, advice, saved)
+
+
+def _many(path: bytes, size_bytes: int, number: int, saved: bool) -> Fill:
+    title = f"{count(number, 'file')} in one folder"
+    advice = "it makes the file list slow and saves longer; an archive or sub-folders are quicker"
+    return Fill("many_files", shown(path) or ".", size_bytes, number, title, LOOK, advice, saved)
+
+
+def _left_out(found: Sequence[Found], leave: ignore.Ignore) -> Callable[[bytes], bool]:
+    """Whether a path, or a folder above it, is left out of saves."""
+    out = {item.path for item in found if leave.leaves_out(item.path, item.kind == DIRECTORY)}
+    known: dict[bytes, bool] = {b"": False}
+
+    def left_out(path: bytes) -> bool:
+        if path not in known:
+            known[path] = path in out or left_out(path.rpartition(b"/")[0])
+        return known[path]
+
+    return left_out
+
+
+def _tracked(root: bytes, path: bytes) -> bool:
+    """Whether the index of the repository that path lies in names something below it."""
+    parts = path.split(b"/")
+    for depth in range(len(parts) - 1, -1, -1):
+        top = b"/".join(parts[:depth])
+        index = _read(os.path.join(root, top, b".git", b"index"), _MOST_INDEX)
+        if index is not None:
+            return b"/".join(parts[depth:]) + b"/" in index
+    return False
+
+
+def _outputs(root: bytes, path: bytes) -> int:
+    """Bytes of the outputs of all cells, as they stand in the file; 0 where it is no notebook that can be read."""
+    body = _read(os.path.join(root, path), _MOST_NOTEBOOK)
+    try:
+        cells = json.loads(body)["cells"] if body is not None else []
+        return sum(len(json.dumps(cell["outputs"])) for cell in cells if cell.get("outputs"))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return 0
+
+
+def _read(path: bytes, most_bytes: int) -> bytes | None:
+    """A regular file's bytes, None where there is none or it is larger."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with open(handle, "rb") as file:
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode) or about.st_size > most_bytes:
+            return None
+        try:
+            return file.read(most_bytes)
+        except OSError:
+            return None
+
+
+#: From these parts of its size on the user is told.
+WARN, NEARLY, OVER = 0.8, 0.95, 1.0
+
+
+def level(size_bytes: int, limit_bytes: int) -> float:
+    """The highest of the three that is reached, 0.0 below all and without a limit. Full to the last byte is not over."""
+    if limit_bytes <= 0 or size_bytes < WARN * limit_bytes:
+        return 0.0
+    if size_bytes > limit_bytes:
+        return OVER
+    return NEARLY if size_bytes >= NEARLY * limit_bytes else WARN
+
+
+def words(size_bytes: int, limit_bytes: int, fills: Sequence[Fill] = ()) -> str:
+    """What the user is told, '' where there is no need. It is saved whatever its size; a start is never refused for it."""
+    reached = level(size_bytes, limit_bytes)
+    if not reached:
+        return ""
+    of = f"{show_size(size_bytes)} of {show_size(limit_bytes)}"
+    if reached == OVER:
+        said = f"The workspace is over its size: {of}. It is saved all the same"
+    elif reached == NEARLY:
+        said = f"The workspace is nearly full: {of}"
+    else:
+        said = f"The workspace fills up: {of}"
+    parts = []
+    for safe, begin in ((YES, "Safe to delete"), (AGAIN, "Can be made again"), (LOOK, "Look at")):
+        mine = [one for one in fills if one.saved and one.safe == safe][:2]
+        if mine:
+            named = ", ".join(f"{one.path} ({show_size(one.size_bytes)})" for one in mine)
+            parts.append(f"{begin}: {named}")
+    if not parts and reached == OVER:
+        parts.append("Delete files that are not needed any more")
+    return ". ".join([said, *parts])
