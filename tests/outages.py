@@ -12,7 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jupyterhub_notebooks.clock import SYSTEM_CLOCK
 from jupyterhub_notebooks.ledger import NotebookView, Session, notebooks, sessions, users
+from jupyterhub_notebooks.ledger.hub import hub_id
+from jupyterhub_notebooks.settings import Settings
+from jupyterhub_notebooks.workspace import claim_root, open_store
+from jupyterhub_notebooks.workspace.store import keep_validated, validating
 
 from . import s3
 from .faults import Faulty, faulty
@@ -42,6 +47,21 @@ def _pages_answer(hub: RunningHub) -> bool:
         return connection.getresponse().status == 200
     except OSError:
         return False
+
+
+def _store_is_open(hub: RunningHub) -> bool:
+    """On a busy machine the service may have started without its store."""
+    log = hub.log("agents")
+    return '"started"' in log and ("started without the store" not in log or "the store answers" in log)
+
+
+def looked_at_before(hub: RunningHub) -> None:
+    """The store as an earlier start leaves it that found all well: what is looked at then is not shown here."""
+    settings = Settings.of(hub.given["notebooks"])
+    store = open_store(settings.store, settings.store_options, serialized=True)
+    claim_root(store, hub_id(hub.ledger, SYSTEM_CLOCK.now()), SYSTEM_CLOCK.now())
+    reached = validating.reached(settings.store, settings.store_options)
+    keep_validated(store, {"at": "before", "reached": reached, "checks": {}})
 
 
 @dataclass
@@ -155,10 +175,13 @@ def place(folder: Path, *, settings: dict[str, Any] | None = None, **more: Any) 
         options = {**server.options, "endpoint_url": store.url, "secret": f"file:{secret}"}
         given = {**SHORT, "store": server.url, "store_options": options, **(settings or {})}
         traits = {"LocalNotebookSpawner__cmd": SERVER, **more}
-        hub = start_hub(folder, pages=True, janitor=True, settings=given, wait=False, **traits)
+        hub = start_hub(folder, agents=False, pages=True, janitor=True, settings=given, wait=False, **traits)
         try:
+            looked_at_before(hub)
+            hub.start_agents()
             until(hub.healthy, 240, 0.2, "the Hub")
             until(lambda: _pages_answer(hub), 240, 0.2, "the pages")
+            until(lambda: _store_is_open(hub), 240, 0.2, "the store")
             yield Place(hub, store, server)
         finally:
             store.mode = "through"

@@ -41,6 +41,8 @@ from .standing import Standing
 HELD_SECONDS = 150.0
 #: How long a start waits for services/agents.
 AWAY_SECONDS = 300.0
+#: How long it waits for storage, which is said before the start counts as stuck.
+STORAGE_AWAY_SECONDS = 90.0
 SERVER_END_SECONDS = 10.0
 #: How long open editors have to save what they hold, where they hold something.
 EDITORS_SECONDS = 3.0
@@ -157,7 +159,7 @@ class Agent:
             except TooOld as error:
                 return self._without_service(hello.volume, error)
             except StorageAway as error:  # ServiceAway is one too
-                most = AWAY_SECONDS if isinstance(error, ServiceAway) else begin.PATIENCE_SECONDS
+                most = AWAY_SECONDS if isinstance(error, ServiceAway) else STORAGE_AWAY_SECONDS
                 if time.monotonic() - began > most:
                     raise
                 said = self._say_once(said, error.sentence())

@@ -77,7 +77,8 @@ def _error(got: Answer, url: str) -> Exception:
     if got.status == 409:
         return Contested(title, why, steps, field=field)
     if reason in _STORAGE:  # what the service says of its store is a detail for the log
-        return StorageAway(_STORAGE[reason], f"{title}. {why}".strip())
+        said = _STORAGE[reason]
+        return StorageAway(said, why if title == said else f"{title}. {why}".strip())
     if got.status >= 500 or got.status in _LATER:
         return ServiceAway(title, why, steps)
     return BadInput(title, why, steps)

@@ -234,6 +234,19 @@ def empty(hub: Where, notebook: str, yes: bool, as_json: bool) -> None:
     act(hub, "empty", notebook, as_json=as_json, trashed=True)
 
 
+@notebook.command("start-from-save")
+@hub_options
+@NOTEBOOK
+@NO_WAIT
+@JSON
+def start_from_save(hub: Where, notebook: str, no_wait: bool, as_json: bool) -> None:
+    """Start from the last save, without the files on a volume that cannot be reached.
+
+    They come back as a recovery snapshot when that volume is found again.
+    """
+    act(hub, "start_from_save", notebook, {}, as_json=as_json, until="" if no_wait else "RUNNING")
+
+
 @notebook.command()
 @hub_options
 @NOTEBOOK

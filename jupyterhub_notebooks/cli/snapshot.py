@@ -133,6 +133,39 @@ def keep(hub: Where, notebook: str, number: int, name: str, remove: bool, as_jso
 @hub_options
 @NOTEBOOK
 @NUMBER
+@click.option("--undo", is_flag=True, help="Let it ask for you again.")
+@JSON
+def dismiss(hub: Where, notebook: str, number: int, undo: bool, as_json: bool) -> None:
+    """Be done with a recovery snapshot, so that nothing asks for you any more; it stays as others do."""
+    act(hub, "dismiss_recovery", notebook, {"dismissed": not undo}, number=number, as_json=as_json)
+
+
+@snapshot.command()
+@hub_options
+@NOTEBOOK
+@JSON
+def recovery(hub: Where, notebook: str, as_json: bool) -> None:
+    """What could not be saved, and what came back of it: who, when and why."""
+    rest, _, path = _base(hub, notebook)
+    found = rest.get(path.removesuffix("/snapshots") + "/recovery")
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for one in found["snapshots"]:
+        done = " (dismissed)" if one["dismissed_at"] else ""
+        click.echo(f"Snapshot {one['number']}, {count(one['files'], 'file')}{done}. {one['why']}")
+    for one in found["left_behind"]:
+        click.echo(one["why"])
+    if found["start_from_last_save"]:
+        click.echo(f"`notebook start-from-save`: {found['start_from_last_save']}")
+    elif not found["snapshots"] and not found["left_behind"]:
+        click.echo("Everything is where it belongs.")
+
+
+@snapshot.command()
+@hub_options
+@NOTEBOOK
+@NUMBER
 @click.argument("paths", nargs=-1)
 @click.option("--copies", is_flag=True, help="As copies below restored/; nothing is overwritten.")
 @click.option(

@@ -26,7 +26,7 @@ log = logging.getLogger("agents.store")
 OpenIt = Callable[[Callable[[], None]], Objects]
 
 #: How long a start waits for the store's first answer; after it, as long as the look at the store takes.
-FIRST_SECONDS = 10.0
+FIRST_SECONDS = 20.0
 AGAIN_SECONDS = 5.0
 #: A store that answers and cannot be used is looked at again less often: somebody has to mend it.
 REFUSED_AGAIN_SECONDS = 30.0

@@ -13,9 +13,9 @@ from jupyterhub_notebooks.client.actions import ACTIONS, Action
 from jupyterhub_notebooks.enforcement.sentences import Moment
 from jupyterhub_notebooks.enforcement.state import show_moment
 from jupyterhub_notebooks.errors import BadInput, Denied, Refusal
-from jupyterhub_notebooks.ledger import NotebookView
+from jupyterhub_notebooks.ledger import NotebookView, aside
 
-from . import actions, bodies, changing, keeping
+from . import actions, bodies, changing, keeping, leaving
 from .context import Context
 from .done import Done, Undo
 from .people import Person
@@ -106,6 +106,24 @@ async def _dismiss(context: Context, person: Person, view: NotebookView, body: A
     return await changing.dismiss(context, person, view, body.dismissed)
 
 
+async def _start_from_save(
+    context: Context, person: Person, view: NotebookView, body: Any, number: int
+) -> Done:
+    await leaving.start_from_last_save(context, person, view)
+    return Done(f"{view.notebook.title} starts from its last save.")
+
+
+async def _dismiss_recovery(
+    context: Context, person: Person, view: NotebookView, body: Any, number: int
+) -> Done:
+    book, done = view.notebook, bool(body.dismissed)
+    await context.ledger.run(
+        aside.dismiss, book.id, book.workspace, number, person.user.id, context.now(), dismissed=done
+    )
+    said = f"Snapshot {number} {'is dismissed; it stays as others do' if done else 'is shown again'}."
+    return Done(said, undo=Undo("dismiss_recovery", {"dismissed": not done}, number))
+
+
 async def _keep(context: Context, person: Person, view: NotebookView, body: Any, number: int) -> Done:
     return await keeping.keep(context, person, view, number, body.name)
 
@@ -133,6 +151,8 @@ _DOES: Mapping[str, Does] = {
     "restore": _restore,
     "empty": _empty,
     "dismiss": _dismiss,
+    "start_from_save": _start_from_save,
+    "dismiss_recovery": _dismiss_recovery,
     "keep": _keep,
     "restore_files": _restore_files,
     "restore_all": _restore_all,

@@ -180,6 +180,39 @@ class Snapshots(Answer):
     next: str | None
 
 
+class LeftBehind(Answer):
+    """A volume whose files have not come back yet. head: the save that the notebook was started from without them."""
+
+    volume: str
+    session: str | None
+    at: str
+    head: int
+    files: int
+    size_bytes: int
+    settled_at: str | None
+    why: str
+
+
+class RecoverySnapshot(Answer):
+    """why: whose files they are, when and how they were left. session: that one's, where it is known."""
+
+    number: int
+    at: str
+    files: int
+    size_bytes: int
+    session: str | None
+    dismissed_at: str | None
+    why: str
+
+
+class Recovery(Answer):
+    """start_from_last_save: what that would leave behind; None where there is nothing to choose."""
+
+    start_from_last_save: str | None
+    left_behind: list[LeftBehind]
+    snapshots: list[RecoverySnapshot]
+
+
 class Entry(Answer):
     path: str
     name: str

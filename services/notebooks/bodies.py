@@ -187,6 +187,8 @@ BODIES: Mapping[str, type[Body]] = {
     "restore": Nothing,
     "empty": Nothing,
     "dismiss": Dismiss,
+    "start_from_save": Nothing,
+    "dismiss_recovery": Dismiss,
     "keep": Keep,
     "restore_files": RestoreFiles,
     "restore_all": Nothing,

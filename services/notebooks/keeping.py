@@ -31,6 +31,7 @@ from jupyterhub_notebooks.names import new_id, server_name
 from jupyterhub_notebooks.services.keys import make_key
 from jupyterhub_notebooks.units import count
 
+from . import taking
 from .bodies import NAME_LENGTH
 from .context import Context
 from .done import Done, Undo
@@ -67,8 +68,11 @@ async def keep(context: Context, person: Person, view: NotebookView, number: int
 async def restore_files(
     context: Context, person: Person, view: NotebookView, number: int, paths: Sequence[str], copies: bool
 ) -> Done:
-    """Orders the notebook's agent to bring files back. Raises Refusal where it does not run."""
+    """Brings files back: its agent does where it runs, the next start has them where it is stopped. Raises Refusal."""
     await snapshot_of(context, view, number)
+    if taking.is_stopped(view):
+        into = f"{COPIES}/snapshot-{number}-{context.now():%Y%m%d-%H%M%S}" if copies else ""
+        return await taking.into_stopped(context, person, view, number, paths, into)
     session = _running(view)
     found = await Reader.of(context).ask("paths", view.notebook.workspace, number=number, paths=list(paths))
     wanted = [str(one["path"]) for one in found["entries"]]
@@ -122,8 +126,8 @@ def _running(view: NotebookView) -> Session:
         return session
     raise Refusal(
         f"{view.notebook.title} is not running",
-        "Single files are brought back into a running notebook.",
-        ["Start it, then restore them", "Or restore everything while it is stopped", "Or download them"],
+        "It starts or is being saved just now.",
+        ["Restore them once it runs or is stopped", "Or download them"],
         label="not_running",
     )
 

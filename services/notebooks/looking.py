@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
+from jupyterhub_notebooks.workspace.duplicating import duplicate
+
 from jupyterhub_notebooks import __version__
 from jupyterhub_notebooks.clock import from_text
 from jupyterhub_notebooks.errors import BadInput, Damaged, NotebooksError
@@ -31,9 +33,9 @@ from jupyterhub_notebooks.workspace import (
     workspace_prefix,
 )
 from jupyterhub_notebooks.workspace.copying import clean
-from jupyterhub_notebooks.workspace.duplicating import duplicate
 from jupyterhub_notebooks.workspace.entries import DIRECTORY, FILE, Entry, shown
 from jupyterhub_notebooks.workspace.snapshots import compose_snapshot, head_of
+from jupyterhub_notebooks.workspace.taking import taken
 
 MEMORY_BYTES = 3 * 2**30
 LOOK_CPU_SECONDS = 120
@@ -220,6 +222,26 @@ def compose(asked: Question, answer: BinaryIO) -> None:
     )
 
 
+def take(asked: Question, answer: BinaryIO) -> None:
+    """The object of a snapshot that is the newest with files of another one; its pages are stored, itself is not."""
+    space = space_of(asked)
+    paths = [raw(one) for one in asked["paths"]]
+    found = taken(space, space, asked["base"], asked["source"], paths, into=raw(asked["into"]))
+    space.spare(found.present)
+    made = dataclasses.replace(
+        found.head,
+        number=asked["number"],
+        kind="save",
+        parent=asked["base"],
+        lease=None,
+        at=from_text(asked["now"]),
+        created_by=f"jupyterhub-notebooks {__version__}",
+    )
+    body = compose_snapshot(made, os.urandom(16), space.keys)
+    facts = _facts(body, made.size_bytes, made.files, made.stored_bytes)
+    say(answer, {"ok": facts | {"body": base64.b64encode(body).decode()}})
+
+
 def _facts(body: bytes, size_bytes: int, files: int, stored_bytes: int) -> dict[str, Any]:
     facts: dict[str, Any] = {"kind": "save", "sha256": hashlib.sha256(body).hexdigest()}
     return facts | {"size_bytes": size_bytes, "files": files, "stored_bytes": stored_bytes}
@@ -262,6 +284,7 @@ OPS: dict[str, Callable[[Question, BinaryIO], None]] = {
     "paths": check_paths,
     "name": name,
     "compose": compose,
+    "take": take,
     "put": put,
     "duplicate": copy,
     "erase": erase,

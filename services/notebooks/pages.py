@@ -25,7 +25,7 @@ from jupyterhub_notebooks.profiles.form import options_of
 from jupyterhub_notebooks.profiles.words import EDITOR_NAMES
 from jupyterhub_notebooks.units import show_size
 
-from . import actions
+from . import actions, recovery
 from .cards import cards_for, last_choice
 from .context import Context
 from .handling import Handler
@@ -160,7 +160,15 @@ async def notebook_values(context: Context, person: Person, view: NotebookView) 
     if session is not None:
         lines = await context.ledger.run(sessions.log, session.id, LOG_LINES)
     steps = steps_of(session, state, context.now()) if session is not None else []
-    return {"row": row, "state": state, "session": session, "steps": steps, "log": lines, "view": view}
+    return {
+        "row": row,
+        "state": state,
+        "session": session,
+        "steps": steps,
+        "log": lines,
+        "view": view,
+        "recovery": await recovery.of(context, person, view),
+    }
 
 
 async def is_open(context: Context, view: NotebookView) -> bool:

@@ -22,7 +22,7 @@ from jupyterhub_notebooks.names import is_id
 from jupyterhub_notebooks.profiles.cards import Card
 from jupyterhub_notebooks.profiles.problems import suggestion
 
-from . import actions, answers, bodies, changing, keeping
+from . import actions, answers, bodies, changing, keeping, recovery
 from .api import ApiHandler, CreateHandler
 from .cards import cards_for, last_choice
 from .clock_reads import SessionClockHandler, UnusedGpusHandler
@@ -109,6 +109,14 @@ class SnapshotsHandler(Paged):
         rest = [one for one in found if not cursor or one.number < int(cursor)]
         more = str(rest[limit - 1].number) if len(rest) > limit else None
         self.write_json({"snapshots": [snapshot_json(one) for one in rest[:limit]], "next": more})
+
+
+class RecoveryHandler(ApiHandler):
+    """GET: what could not be saved and what came back of it: recovery snapshots with who, when and why."""
+
+    async def get(self, owner: str, part: str) -> None:
+        view = await self.view(owner, part)
+        self.write_json((await recovery.of(self.context, self.person, view)).as_json(self.context))
 
 
 class FolderHandler(ApiHandler):
@@ -314,6 +322,7 @@ READS: tuple[Read, ...] = (
     Read(f"{NOTEBOOK}/change", PreviewHandler, answers.Preview, _OPTIONS),
     Read(f"{NOTEBOOK}/restores/{{id}}", RestoreHandler, answers.Restored),
     Read(f"{NOTEBOOK}/snapshots", SnapshotsHandler, answers.Snapshots, _PAGED),
+    Read(f"{NOTEBOOK}/recovery", RecoveryHandler, answers.Recovery),
     Read(
         f"{SNAPSHOT}/files", FolderHandler, answers.Folder, (("path", "a folder"), ("after", "a name in it"))
     ),

@@ -113,7 +113,7 @@ def test_of_two_sessions_forced_to_overlap_one_makes_the_history_and_the_other_a
     page = here.ask("mara", "n/mara/-")[1]
     assert "Start from the last save" in page and "Stays behind" in page
     assert "Start from the last save" in here.ask("mara", "")[1]
-    status, told = here.ask("mara", "api/v1/notebooks/mara/-/start-from-last-save", "POST", {})
+    status, told = here.ask("mara", "api/v1/notebooks/mara/-/start-from-save", "POST", {})
     assert status == 202, told
     here.until_state("mara", "RUNNING", 240)
     second = here.past("mara")[0]
@@ -173,10 +173,10 @@ def test_of_two_sessions_forced_to_overlap_one_makes_the_history_and_the_other_a
     assert "volume.set_aside" in actions and "volume.recovered" in actions
 
     take = f"api/v1/notebooks/mara/-/snapshots/{recovery.number}"
-    status, told = here.ask("mara", f"{take}/take", "POST", {"paths": ["only-there.txt"]})
-    assert status == 200, told
-    status, told = here.ask("mara", f"{take}/take", "POST", {"paths": ["paper.txt"], "copies": True})
-    assert status == 200, told
+    status, told = here.ask("mara", f"{take}/restore", "POST", {"paths": ["only-there.txt"]})
+    assert status == 202 and "from the next start on" in told["said"], told
+    status, told = here.ask("mara", f"{take}/restore", "POST", {"paths": ["paper.txt"], "copies": True})
+    assert status == 202 and "as a copy in restored/" in told["said"], told
     here.start("mara")
     assert (its / "only-there.txt").read_text() == "new, never saved"
     assert (its / "paper.txt").read_text() == "second version"
@@ -184,7 +184,7 @@ def test_of_two_sessions_forced_to_overlap_one_makes_the_history_and_the_other_a
     assert copy.read_text() == "the first one's, never saved"
     here.stop("mara")
     here.until_state("mara", "STOPPED")
-    status, told = here.ask("mara", f"{take}/take", "POST", {})
+    status, told = here.ask("mara", f"{take}/restore-all", "POST", {})
     assert status == 200, told
     assert here.ask("mara", f"{take}/dismiss", "POST", {})[0] == 200
     assert here.ask("mara", "api/v1/notebooks/mara/-/recovery")[1]["snapshots"][0]["dismissed_at"]

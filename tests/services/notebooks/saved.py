@@ -91,7 +91,9 @@ class Saved:
     def close(self, session: Session, cause: str = "stopped", detail: str = "") -> None:
         sessions.close(self.site.ledger, session.id, SYSTEM_CLOCK.now(), cause, detail)
 
-    def save(self, files: Mapping[str, str | bytes | None], session: Session | None = None) -> int:
+    def save(
+        self, files: Mapping[str, str | bytes | None], session: Session | None = None, kind: str = "save"
+    ) -> int:
         """Writes files (None: removes one), saves; the snapshot's number. Without a session: in one of its own."""
         own = session or self.begin()
         for path, text in files.items():
@@ -111,6 +113,7 @@ class Saved:
             number=number,
             parent=self.volume.base,
             workspace_id=self.notebook.workspace,
+            kind=kind,
             now=SYSTEM_CLOCK.now(),
             created_by="test",
         )

@@ -67,6 +67,16 @@ class Case:
         self.saved.close(self.saved.begin(), "server_died", "It ended with status 1")
         self.body = {"dismissed": True}
 
+    def for_start_from_save(self) -> None:
+        self.saved.save({"a.txt": "one"})
+        now = self.site.context.now()
+        sessions.close(self.site.ledger, self.saved.begin().id, now, "agent_died", pending_files=3)
+
+    def for_dismiss_recovery(self) -> None:
+        self.saved.save({"a.txt": "one"})
+        self.number = self.saved.save({"a.txt": "two"}, kind="recovery")
+        self.body = {"dismissed": True}
+
     def for_keep(self) -> None:
         self.number = self.saved.save({"a.txt": "one"})
         self.body = {"name": "before tuning"}
@@ -126,6 +136,7 @@ class HTTPResponseLike:
 #: What a person would be asked, or what would be waited for.
 QUIETLY = {
     "start": ["--no-wait"],
+    "start_from_save": ["--no-wait"],
     "stop": ["--no-wait"],
     "restore_files": ["--no-wait"],
     "empty": ["--yes"],
@@ -187,6 +198,9 @@ UNDO: dict[str, Callable[[Site, Case], Any]] = {
     "keep": lambda site, case: [
         one.name for one in snapshots.of_workspace(site.ledger, case.saved.notebook.workspace)
     ],
+    "dismiss_recovery": lambda site, case: (
+        snapshots.of_workspace(site.ledger, case.saved.notebook.workspace)[0].dismissed_at
+    ),
     "dismiss": lambda site, case: sessions.of_notebook(site.ledger, case.saved.notebook.id)[0].dismissed_at,
 }
 

@@ -1,0 +1,69 @@
+"""Files of a snapshot brought back into a notebook that is stopped: a new save, made of listings alone.
+
+Promises: what was there is the save before; nothing is running and nothing is unsaved when the new one is reserved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jupyterhub_notebooks.clock import to_text
+from jupyterhub_notebooks.errors import Conflict, Refusal
+from jupyterhub_notebooks.ledger import NotebookView, reverting, snapshots
+from jupyterhub_notebooks.ledger.snapshots import Facts
+from jupyterhub_notebooks.units import count
+
+from .context import Context
+from .done import Done, Undo
+from .people import Person
+from .reading import Reader
+
+
+def is_stopped(view: NotebookView) -> bool:
+    """Whether nothing of it is open, as far as its rows say."""
+    session = view.session
+    return (session is None or session.closed_at is not None) and view.saving is None
+
+
+async def into_stopped(
+    context: Context, person: Person, view: NotebookView, number: int, paths: Sequence[str], into: str
+) -> Done:
+    """Brings paths back, to their places or as copies below into. Raises NotFound, Refusal, Conflict."""
+    notebook, space, now = view.notebook, view.notebook.workspace, context.now()
+    if view.head is None:
+        raise Refusal(
+            f"Nothing of {notebook.title} is saved yet",
+            "There is no newest save to put files into.",
+            ["Restore everything"],
+            label="never_saved",
+        )
+    base = view.head.number
+    reader = Reader.of(context)
+    next_number = await context.ledger.run(snapshots.next_number, space)
+    made = await reader.ask(
+        "take",
+        space,
+        source=number,
+        base=base,
+        number=next_number,
+        paths=list(paths),
+        into=into,
+        now=to_text(now),
+    )
+    names = ("kind", "sha256", "size_bytes", "files", "stored_bytes")
+    facts = Facts(**{name: made[name] for name in names})
+    await context.ledger.run(reverting.reserve, notebook.id, next_number, facts, now)
+    done = (notebook.id, space, next_number, number, person.user.id, now)
+    try:
+        await reader.ask("put", space, number=next_number, body=made["body"])
+    except Conflict:
+        await context.ledger.run(reverting.settle, *done, written=False)
+        raise
+    await context.ledger.run(reverting.settle, *done, written=True)
+    what = paths[0] if len(paths) == 1 else count(len(paths), "file or folder", "files and folders")
+    where = f" as a copy in {into}" if into else ""
+    return Done(
+        f"{what} is back from snapshot {number}{where} from the next start on. What was there is snapshot {base}.",
+        undo=Undo("restore_all", {}, base),
+        more={"snapshot": next_number},
+    )
