@@ -52,13 +52,18 @@ const ICONS: Record<string, string> = {
   spinner: '<path d="M8 2.200a5.800 5.800 0 1 0 5.800 5.800h-1.700A4.100 4.100 0 1 1 8 3.900z"/>'
 };
 
+/** The inside of an icon's picture. */
+export function shapeOf(name: string): string {
+  return ICONS[name] ?? ICONS.circle ?? '';
+}
+
 /** The icon of that name into a node; decoration alone. */
 export function setIcon(node: HTMLElement, name: string): void {
   if (node.dataset.icon !== name) {
     node.dataset.icon = name;
     node.setAttribute('aria-hidden', 'true');
-    const shape = ICONS[name] ?? ICONS.circle ?? '';
-    node.innerHTML = `<svg viewBox="0 0 16 16" width="12" height="12" fill="currentColor" focusable="false">${shape}</svg>`;
+    const size = 'viewBox="0 0 16 16" width="12" height="12"';
+    node.innerHTML = `<svg ${size} fill="currentColor" focusable="false">${shapeOf(name)}</svg>`;
   }
 }
 

@@ -3,7 +3,7 @@
 import { Widget } from '@lumino/widgets';
 
 import type { Actions } from './actions';
-import { button, element, setData, setHidden, setIcon, setText, type Speaker } from './dom';
+import { button, element, setData, setHidden, setText, shapeOf, type Speaker } from './dom';
 import { written } from './phrase';
 import type { Session } from './session';
 import { SnapshotList } from './snapshots';
@@ -223,9 +223,8 @@ export class Panel extends Widget {
   private signalsKey = '';
 }
 
-/** The panel's tab: the icon of the clock. */
+/** The panel's tab: the icon of the clock, in JupyterLab's colours. */
 export function panelIcon(): string {
-  const node = element('span');
-  setIcon(node, 'hourglass-half');
-  return node.innerHTML;
+  const shape = `<g class="jp-icon3" fill="#616161">${shapeOf('hourglass-half')}</g>`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 16 16">${shape}</svg>`;
 }
