@@ -32,6 +32,8 @@ def test_storage_away_for_ten_minutes_while_running_and_at_a_stop_with_nobody_at
     started by its user in the middle of the run that saves it."""
     with place(tmp_path, settings=USUAL) as here:
         users = ("runs", "left", "started")
+        for user in users:  # all at once; below each is waited for
+            assert here.ask(user, f"api/v1/notebooks/{user}/-/start", "POST", {})[0] == 202
         for user in users:
             here.start(user)
             here.file(user, "before.txt").write_text("before")
@@ -48,7 +50,7 @@ def test_storage_away_for_ten_minutes_while_running_and_at_a_stop_with_nobody_at
             here.file(user).write_text(f"{user}: made while storage was away")
         here.stop("left")
         here.stop("started")
-        say("left:", here.until_said("left", "Storage does not answer", "You stopped it", seconds=120))
+        say("left:", here.until_said("left", "Storage does not answer", "You stopped it", seconds=300))
         for user in ("left", "started"):
             told = here.until_state(user, "ERROR", 400, "not saved")
             say(f"{user}:", told["sentence"], told["safe"])
