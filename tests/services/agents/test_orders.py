@@ -39,7 +39,11 @@ def test_an_order_wakes_the_one_that_it_is_for(service):
     waits[0].join(10)
     assert waits[0].answer == (
         200,
-        {"orders": [{"id": asked.id, "do": "finish", "cause": "asked", "actor": mara.row.user}]},
+        {
+            "orders": [
+                {"id": asked.id, "do": "finish", "cause": "asked", "actor": mara.row.user, "details": {}}
+            ]
+        },
     )
     assert waits[1].answer is None
     other = ask(service, lukas)
