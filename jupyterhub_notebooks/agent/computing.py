@@ -159,6 +159,7 @@ class Computing:
         self._waits: deque[dict[str, float]] = deque()
         self._state = "unknown"
         self._since = monotonic()
+        self._cores = 0.0
 
     def look(self) -> None:
         """One reading."""
@@ -181,8 +182,8 @@ class Computing:
         return {pid: usage.parent for (pid, _), usage in (self._last[1] if self._last else {}).items()}
 
     def cores(self) -> float:
-        """Used by the programs, in the mean of the window."""
-        return sum(self._mean()[1].values())
+        """Used by the programs, in the mean of the window, as of the last look; from any thread."""
+        return self._cores
 
     def _mean(self) -> tuple[float, dict[str, float]]:
         """(seconds looked at, cores of each program)."""
@@ -196,6 +197,7 @@ class Computing:
 
     def _judge(self, now: float) -> None:
         span, cores = self._mean()
+        self._cores = sum(cores.values())
         if span < LEAST_SECONDS:
             return
         written = sum(self._rate_written().values())

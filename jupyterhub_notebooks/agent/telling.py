@@ -31,7 +31,6 @@ class Telling:
         self._last_stop: Notice | None = None
         self.memory = Memory(lambda: computing().parents(), say, lambda text: standing.tell(warnings=(text,)))
         self._unsaved: dict[str, tuple[str, ...]] = {}
-        self._pending_shown: tuple[str, ...] = ()
 
     def introduce(self, answer: HelloAnswer) -> None:
         """What the first answer of services/agents says of the notebook."""
