@@ -42,7 +42,7 @@ SERVICES = {
     HUB: "jupyterhub_config.py",
 }
 API = "/services/notebooks/api/v1"
-READY_SECONDS, HEALED_SECONDS = 180, 180
+READY_SECONDS, HEALED_SECONDS = 300, 300
 PIECE_BYTES = 8_000_000
 
 
@@ -99,8 +99,13 @@ class Ground:
 
     def heals(self, victim: str, before: int) -> None:
         """Returns once what was killed runs anew, and answers people."""
-        until(lambda: [one for one in self.running(victim) if one != before], 60, 0.4, f"another {victim}")
-        until(self.answers, 60, 0.3, "the product's answer")
+        until(
+            lambda: [one for one in self.running(victim) if one != before],
+            HEALED_SECONDS,
+            0.4,
+            f"another {victim}",
+        )
+        until(self.answers, HEALED_SECONDS, 0.3, "the product's answer")
 
     def answers(self) -> bool:
         """Whether a person gets to the Hub and to the pages."""
