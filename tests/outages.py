@@ -40,6 +40,14 @@ SHORT: dict[str, Any] = {
 SERVER = [sys.executable, "-P", "-s", "-m", "jupyterhub_notebooks.agent.saving_page"]
 
 
+#: On a busy machine the pages take longer to come up than the Hub would wait.
+PATIENT = """
+for one in c.JupyterHub.services:
+    if one.get("command"):
+        one["timeout"] = 600
+"""
+
+
 def _pages_answer(hub: RunningHub) -> bool:
     try:
         connection = http.client.HTTPConnection(HOST, hub.ports["public"], timeout=5)
@@ -174,7 +182,7 @@ def place(folder: Path, *, settings: dict[str, Any] | None = None, **more: Any) 
         secret.write_text(server.secret)
         options = {**server.options, "endpoint_url": store.url, "secret": f"file:{secret}"}
         given = {**SHORT, "store": server.url, "store_options": options, **(settings or {})}
-        traits = {"LocalNotebookSpawner__cmd": SERVER, **more}
+        traits = {"LocalNotebookSpawner__cmd": SERVER, **more, "more": PATIENT + more.get("more", "")}
         hub = start_hub(folder, agents=False, pages=True, janitor=True, settings=given, wait=False, **traits)
         try:
             looked_at_before(hub)
