@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
-from itertools import islice, pairwise
+from itertools import islice
 from typing import TypeVar
 
 from ..errors import BadInput, Damaged, NotFound
@@ -113,10 +113,7 @@ class Contents:
         if not 0 <= ref.level <= MOST_LEVEL:
             raise _odd(f"a listing of {ref.level} levels")
         if ref.name not in self._nodes:
-            children = children_of(ref, self._plain(ref))
-            if any(order(a.first) >= order(b.first) for a, b in pairwise(children)):
-                raise _odd("pages out of order")
-            _kept(self._nodes, ref.name, children)
+            _kept(self._nodes, ref.name, children_of(ref, self._plain(ref)))
         return self._nodes[ref.name]
 
     def _leaf(self, ref: PageRef) -> list[Entry]:

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import BadInput
 from ..units import count, show_size
 from . import ignore, scanning
-from .entries import DIRECTORY, FILE, shown
+from .entries import DIRECTORY, FILE, Entry, shown
 from .scanning import Found
 
 #: Smaller ones are not worth a line.
@@ -141,6 +141,15 @@ def measure(
         if number > MANY_FILES:
             fills.append(_many(path, size_bytes, number, not left_out(path)))
     return Space(size, count_files, unsaved, tuple(sorted(fills, key=lambda one: -one.size_bytes)))
+
+
+def of_listing(entries: Iterable[Entry]) -> Space:
+    """The same for a snapshot, without its files: what repositories track is not known, and a large .ipynb file counts whole."""
+    found = [
+        Found(one.path, one.kind, one.mode, one.mtime_ns, one.size, 0, 0, 0, 1, one.size) for one in entries
+    ]
+    sizes = {item.path: item.size for item in found if item.path.endswith(b".ipynb")}
+    return measure(found, lambda path: False, lambda path: False, lambda path: sizes.get(path, 0))
 
 
 _Named = tuple[str, str, str, str]

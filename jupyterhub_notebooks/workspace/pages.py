@@ -8,6 +8,7 @@ that came before it, or raises Damaged.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import msgpack
@@ -203,6 +204,8 @@ def children_of(ref: PageRef, plain: bytes) -> list[PageRef]:
         children.append(PageRef(name, length, level - 1, first, *counts))
     if ref.first and children[0].first != ref.first:
         raise _odd("a page in the place of another")
+    if any(order(one.first) >= order(other.first) for one, other in pairwise(children)):
+        raise _odd("pages out of order")
     return children
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..errors import Damaged
 from . import fetching
-from .entries import Entry, shown
+from .entries import Entry, order, shown
 from .keys import WrongKey
 from .pages import MOST_LEVEL, MOST_PAGES, PageRef, children_of, entries_of
 from .pool import threads
@@ -53,18 +53,21 @@ def left_of(
     refs, gaps = [root], []
     for _ in range(root.level):
         below: list[PageRef] = []
-        lost: list[tuple[PageRef, str]] = []
-        for ref, found in _each(refs, blocks, cancelled):
+        lost: list[Gap] = []
+        for at, (ref, found) in enumerate(_each(refs, blocks, cancelled)):
             seen(ref)
             try:
-                below += children_of(ref, _plain(found))
+                children = children_of(ref, _plain(found))
+                if below and order(children[0].first) <= order(below[-1].first):
+                    raise Damaged("The listing of a snapshot cannot be used", "pages out of order")
+                below += children
             except WrongKey:
                 raise
             except Damaged as error:
-                lost.append((ref, error.why))
+                lost.append(Gap(ref, error.why, _behind(at, refs)))
             if len(below) > MOST_PAGES:
                 return Left((), (Gap(root, f"more than {MOST_PAGES} pages", b""),))
-        gaps += [Gap(ref, why, _next(ref, refs)) for ref, why in lost]
+        gaps += lost
         refs = below
     for ref in refs:
         seen(ref)
@@ -75,18 +78,17 @@ def entries(
     left: Left, blocks: Blocks, cancelled: Callable[[], bool] = lambda: False
 ) -> Iterator[tuple[PageRef, list[Entry] | Gap]]:
     """For each leaf its entries, or why they cannot be had. Parents may be missing."""
-    for ref, found in _each(left.leaves, blocks, cancelled):
+    for at, (ref, found) in enumerate(_each(left.leaves, blocks, cancelled)):
         try:
             yield ref, list(entries_of([ref], [_plain(found)], whole=False))
         except WrongKey:
             raise
         except Damaged as error:
-            yield ref, Gap(ref, error.why, _next(ref, left.leaves))
+            yield ref, Gap(ref, error.why, _behind(at, left.leaves))
 
 
-def _next(ref: PageRef, refs: Sequence[PageRef]) -> bytes:
-    at = refs.index(ref) + 1
-    return refs[at].first if at < len(refs) else b""
+def _behind(at: int, refs: Sequence[PageRef]) -> bytes:
+    return refs[at + 1].first if at + 1 < len(refs) else b""
 
 
 def _plain(found: bytes | Damaged) -> bytes:

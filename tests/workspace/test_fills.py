@@ -9,7 +9,7 @@ import pytest
 
 from jupyterhub_notebooks.errors import BadInput
 from jupyterhub_notebooks.settings import NEVER_SAVED
-from jupyterhub_notebooks.workspace import fills
+from jupyterhub_notebooks.workspace import Volume, fills, listing
 from jupyterhub_notebooks.workspace.fills import Fill, level, look, words
 
 MB = 10**6
@@ -31,6 +31,7 @@ def notebook(folder, path, output):
 
 @pytest.fixture
 def crowded(tmp_path):
+    tmp_path = tmp_path / "crowded"
     put(tmp_path, ".cache/huggingface/hub/model.bin", 60 * MB)
     put(tmp_path, ".cache/other/x", 20 * MB)
     put(tmp_path, "work/__pycache__/m.pyc", 11 * MB)
@@ -74,6 +75,14 @@ def test_caches_environments_outputs_and_large_notebook_files_are_named_with_wha
     )
     assert space.unsaved_bytes == (60 + 20 + 11) * MB
     assert 226 * MB < space.size_bytes < 241 * MB
+
+
+def test_a_snapshot_alone_says_nearly_the_same(crowded, space):
+    volume = Volume(crowded, crowded.parent / "state of it")
+    space.save(volume)
+    found = by_path(fills.of_listing(listing(space.store, space.store, 1)))
+    assert {path for path in found} == {path for path in by_path(look(crowded))}
+    assert found["envs/torch"].size_bytes == by_path(look(crowded))["envs/torch"].size_bytes
 
 
 def test_outputs_that_a_repository_tracks_are_none(crowded):

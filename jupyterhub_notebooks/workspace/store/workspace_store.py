@@ -94,7 +94,7 @@ class WorkspaceStore:
 
     def put_snapshot(self, number: int, body: bytes) -> None:
         """Creates the snapshot, whoever holds the lease: for a service that checked its own. Raises Conflict."""
-        if not self.store.put_new(self._prefix + layout.numbered("snapshots", number), body):
+        if not self.store.put_new(self._prefix + _next("snapshots", number), body):
             raise Conflict(
                 f"Snapshot {number} was made by another writer", next=["Restore that, or save as recovery"]
             )
@@ -132,7 +132,7 @@ class WorkspaceStore:
     def condemn(self, number: int, names: Sequence[str], now: datetime) -> None:
         """Writes such a list. Raises Conflict where the number is taken."""
         body = layout.condemned_json(number, names, now)
-        if not self.store.put_new(self._prefix + layout.numbered("condemned", number), body):
+        if not self.store.put_new(self._prefix + _next("condemned", number), body):
             raise Conflict("Blocks are removed by another at the same time", next=["Try again"])
 
     def forget_condemned(self, number: int) -> None:
@@ -246,6 +246,7 @@ class WorkspaceStore:
                 label="lease",
             )
         number = self._last_lease() + 1
+        _next("leases", number)
         body = layout.lease_json(number, holder, now, os.urandom(16))
         if not self.store.put_new(self._lease(number), body):
             raise Conflict("Another writer took the lease a moment ago", next=["Try again"])
@@ -300,6 +301,17 @@ class WorkspaceStore:
     def _numbers(self, folder: str) -> list[int]:
         found = (layout.number_of(key) for key, _ in self.store.list(f"{self._prefix}{folder}/"))
         return sorted(number for number in found if number is not None)
+
+
+def _next(folder: str, number: int) -> str:
+    """The key of a new object. Raises Damaged where somebody used up the numbers."""
+    if number >= 10**10:
+        raise Damaged(
+            f"There is no number left in {folder}",
+            f"Somebody wrote {folder}/{10**10 - 1}, which no program does by itself.",
+            ["Look at that object, and delete it where it is not yours"],
+        )
+    return layout.numbered(folder, number)
 
 
 def _is_ours(key: str) -> bool:

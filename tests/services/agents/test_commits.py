@@ -235,3 +235,15 @@ def test_blocks_that_a_save_found_there_are_taken_off_the_list_of_what_is_to_be_
     assert there.encode() not in space.condemned_object(1)
     odd = dataclasses.replace(both, number=2, present=("../x",))
     assert service.call(session, "POST", "commit", odd)[0] == 400
+
+
+def test_a_workspace_over_its_size_is_saved_and_started_all_the_same(service):
+    session = service.new_session("over", "its-size", launch={"workspace_bytes": 1000})
+    assert hello(service, session)["limit_bytes"] == 1000
+    assert commit(service, session, 1)[0] == 200  # which says 1,200 bytes
+    leases.end(service.ledger, session.workspace, session.id)
+    sessions.close(service.ledger, session.id, SYSTEM_CLOCK.now(), "stopped", "", all_saved=True)
+    again = service.new_session("over", "its-size", launch={"workspace_bytes": 1000})
+    assert again.workspace == session.workspace
+    answer = hello(service, again)
+    assert (answer["lease"] is not None, answer["head"]) == (True, 1)
