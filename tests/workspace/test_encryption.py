@@ -1,11 +1,14 @@
 """An encrypted workspace: what a bucket alone shows, and what a wrong key does."""
 
+import base64
 import os
 import re
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import zstandard
 
 import jupyterhub_notebooks.workspace as engine
 from jupyterhub_notebooks.errors import Damaged
@@ -304,3 +307,42 @@ def test_an_encrypted_workspace_on_s3_comes_back_and_shows_nothing(s3_server, tm
     assert [
         word for word in (b"churn", b"patients", b"confidential", b"merger", b"Tuesday") if word in found
     ] == []
+
+
+def test_after_a_whole_life_no_key_and_no_byte_of_the_bucket_shows_a_name_or_a_content(sealed_space, key):
+    """Saved twice, named, pruned in both steps, repaired: searched as it lies there, as hex, as base64, and unpacked."""
+    volume, store = sealed_space.volume(), sealed_space.store
+    fill(volume)
+    sealed_space.save(volume)
+    (volume.files / NAMES[1]).write_bytes(CONTENT * 9000)
+    sealed_space.save(volume, now=NOW + timedelta(days=3))
+    store.name(2, "before the merger", NOW)
+    for days in (4, 6):
+        done = prune(store, now=NOW + timedelta(days=days), rule=Rule(0, 0, 0), named=store.names())
+    assert done.deleted_blocks
+    repair(store, now=NOW, created_by="a test")
+    bucket = stored(sealed_space)
+    places = sorted((sealed_space.folder / "store").rglob("*"))
+    for path in places:
+        if path.is_file():
+            body = path.read_bytes()
+            for skip in (0, 10, 22):
+                with suppress(zstandard.ZstdError):
+                    bucket += zstandard.ZstdDecompressor().decompress(body[skip:], max_output_size=2**24)
+    words = [name.encode() for name in NAMES] + [part for name in NAMES for part in name.encode().split(b"-")]
+    words += [
+        CONTENT,
+        CONTENT.strip(),
+        b"merger",
+        b"confidential",
+        b"link-to-the-plans",
+        b"secret-of-the-board",
+    ]
+    words += [b"classification", b"before the", key]
+    for word in words:
+        if len(word) < 5:
+            continue
+        forms = [word, word.hex().encode(), word.upper(), word.decode("latin-1").encode("utf-16-le")]
+        forms += [base64.b64encode(bytes(shift) + word)[4 * (shift > 0) + 2 : -4] for shift in range(3)]
+        for form in forms:
+            assert len(form) < 6 or form not in bucket, word
