@@ -205,14 +205,15 @@ class Meter:
     def begin(self) -> None:
         self.began = self._now()
 
-    def end(self) -> str:
+    def end(self, answered: int) -> str:
+        """answered: heartbeats meanwhile."""
         now = self._now()
         seconds = now[0] - self.began[0]
         busy = 100 * (now[1] - self.began[1]) / seconds
         reads, writes = ((now[2][name] - self.began[2][name]) / seconds for name in ("read", "write"))
         memory = self.process.memory_info().rss / 2**20
         return (
-            f"{busy:.0f} % of a processor, {memory:.0f} MB,"
+            f"{busy:.0f} % of a processor ({1e6 * (now[1] - self.began[1]) / answered:.0f} µs each), {memory:.0f} MB,"
             f" {reads:.0f} reading and {writes:.0f} writing transactions a second"
         )
 
@@ -233,11 +234,11 @@ async def measure(service: RunningAgents, made: Sequence[MadeSession], given: An
     milliseconds = [took.at(share) * 1000 for share in (0.5, 0.99, 1)]
     print(
         f"  {given.rate} a second due: {rate:.0f} a second answered, within {milliseconds[0]:.0f} ms (half),"
-        f" {milliseconds[1]:.0f} ms (99 %), {milliseconds[2]:.0f} ms (all); {meter.end()}"
+        f" {milliseconds[1]:.0f} ms (99 %), {milliseconds[2]:.0f} ms (all); {meter.end(len(took.seconds))}"
     )
     meter.begin()
     count = await at_most(notebooks, given.seconds)
-    print(f"  as many as it takes: {count / given.seconds:.0f} a second; {meter.end()}", flush=True)
+    print(f"  as many as it takes: {count / given.seconds:.0f} a second; {meter.end(count)}", flush=True)
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
@@ -250,7 +251,7 @@ def begin(service: RunningAgents, number: int) -> list[MadeSession]:
     sessions.report(service.ledger, [sessions.Report(one.id, {"ready_at": now}) for one in made])
 
     def hello(one: MadeSession) -> None:
-        status, answer = service.call(one, "POST", "hello", {"agent_version": "0.1"})
+        status, answer = service.call(one, "POST", "hello", {"agent_version": "0.1"}, timeout=600)
         if status != 200:
             raise RuntimeError(f"hello was answered with {status}: {answer}")
 

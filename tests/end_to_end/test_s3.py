@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-import urllib.error
-import urllib.request
 from pathlib import Path
 
-import psutil
 import pytest
 
 from jupyterhub_notebooks.workspace.store.probe import Raw
 from tests import certificates, s3
 
+from . import configs
+from .keyless import around, call, notebook_processes, put_of
+from .keyless import nowhere as assert_nowhere
 from .product import Product
 
-CONFIG = Path(__file__).parents[2] / "config" / "local" / "jupyterhub_config.py"
-STORE = """store=f"file://{state / 'store'}","""
 LIVE = """
 import os
 for name, value in os.environ.items():
@@ -28,73 +25,6 @@ open("made.txt", "w").write("x" * 1000)
 os.makedirs("deep/er", exist_ok=True)
 open("deep/er/big.bin", "wb").write(os.urandom(9_000_000))
 """
-
-
-def config_for(server: s3.S3, folder: Path, more: dict[str, str]) -> Path:
-    """The local configuration with another store; the keys by environment, as an administrator gives them."""
-    text = CONFIG.read_text()
-    assert text.count(STORE) == 1
-    options = {**server.options, **more, "key": "env:S3_KEY", "secret": "env:S3_SECRET"}
-    options |= {name: f"env:S3_{name.upper()}" for name in more}
-    path = folder / "jupyterhub_config.py"
-    path.write_text(text.replace(STORE, f"store={server.url!r}, store_options={options!r},"))
-    return path
-
-
-def call(product: Product, token: str, path: str, body: object = None) -> tuple[int, str]:
-    """A request to services/agents as a notebook sends it."""
-    port = json.loads((product.state / "ports.json").read_text())["agents"]
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/services/agents/v1/{path}",
-        None if body is None else json.dumps(body).encode(),
-        {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-
-
-def notebook_processes(product: Product) -> list[psutil.Process]:
-    """Agent, server and kernels: what runs for a session."""
-    return [one for one in product.processes() if "NOTEBOOK_SESSION_ID" in one.environ()]
-
-
-def assert_nowhere(secrets: list[str], texts: dict[str, bytes]) -> None:
-    for where, text in texts.items():
-        for secret in secrets:
-            assert secret.encode() not in text, f"a key of the storage stands in {where}"
-
-
-def around(product: Product) -> dict[str, bytes]:
-    """All that a notebook can see of us, and what is written about it: processes, `ps`, files, logs, output."""
-    found = {"the output of `up`": product.output.encode()}
-    for one in notebook_processes(product):
-        about = "\0".join([*one.cmdline(), *one.environ().values()])
-        found[f"process {one.pid} ({one.name()})"] = about.encode()
-        run_dir = one.environ().get("NOTEBOOK_AGENT_SOCKET")
-        if run_dir:
-            found |= {str(path): contents(path) for path in Path(run_dir).parent.rglob("*")}
-    for one in psutil.process_iter():
-        try:
-            found[f"the command line of {one.pid}"] = "\0".join(one.cmdline()).encode()
-        except psutil.Error:
-            continue
-    found |= {str(path): contents(path) for path in product.state.rglob("*")}
-    return found
-
-
-def contents(path: Path) -> bytes:
-    try:
-        return path.read_bytes() if path.is_file() else b""
-    except FileNotFoundError:
-        return b""
-
-
-def put_of(body: bytes) -> dict[str, object]:
-    name, digest = hashlib.sha256(b"name" + body).hexdigest(), hashlib.sha256(body).hexdigest()
-    return {"kind": "block", "method": "PUT", "hash": name, "length": len(body), "sha256": digest}
 
 
 def assert_closed_to_others(product: Product, server: s3.S3, token: str, secrets: list[str]) -> None:
@@ -124,13 +54,12 @@ def assert_closed_to_others(product: Product, server: s3.S3, token: str, secrets
 
 
 async def round_trip(product: Product, server: s3.S3, more: dict[str, str], folder: Path) -> None:
-    variables = {"S3_KEY": server.key, "S3_SECRET": server.secret}
-    variables |= {f"S3_{name.upper()}": value for name, value in more.items()}
+    variables = configs.s3_variables(server, more)
     product.environment |= variables
-    config = config_for(server, folder, more)
+    config = configs.changed(folder, configs.s3_line(server, more))
     # A signed URL names the identity that signed it, and its session; what signs is the secret.
     secrets = [value for name, value in variables.items() if name in ("S3_SECRET", "S3_PUT_SECRET")]
-    product.start("--config", str(config))
+    product.start("--config", config)
     person = product.admin()
     person.start()
     printed = await person.run(LIVE)
@@ -203,7 +132,7 @@ def assert_refused(product: Product, server: s3.S3, folder: Path, remedy: str) -
     """`up` ends, with the remedy in its last line, and no key in any."""
     product.environment |= {"S3_KEY": server.key, "S3_SECRET": server.secret}
     with pytest.raises(AssertionError):
-        product.start("--config", str(config_for(server, folder, {})))
+        product.start("--config", configs.changed(folder, configs.s3_line(server, {})))
     product.process.wait(60)
     assert product.process.returncode == 3
     assert remedy in product.output and "store validate" in product.output, product.output
