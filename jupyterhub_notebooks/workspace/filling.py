@@ -47,14 +47,17 @@ class Filling:
         self._lock = threading.Lock()
         self._left: dict[int, int] = {}
         self._writers = threading.BoundedSemaphore(_WRITERS)
+        self._ready = threading.Event()
+        self._in_vain = False
         self.stamps: dict[bytes, Stamp] = {}
         self.fetched_bytes = 0
         self._done_bytes = self._done_files = 0
         self._total_bytes = sum(entry.size for _, entry in wanted)
 
-    def run(self) -> None:
-        """Returns when all files are written."""
+    def run(self, before: Callable[[], None] = lambda: None) -> None:
+        """Returns when all files are written. before: makes their folders, while the first blocks are fetched."""
         parts, lengths, empty = self._sorted()
+        self._pool.submit(0, self._prepare, before, done=lambda _: None)
         self._blocks.expect([name.hex() for name in parts])
         self._tell(0, 0)
         for batch in _runs(empty, _EMPTY_AT_ONCE):
@@ -95,8 +98,25 @@ class Filling:
                 at += piece.length
         return parts, lengths, empty
 
+    def _prepare(self, before: Callable[[], None]) -> None:
+        self._in_vain = True
+        try:
+            before()
+            self._in_vain = False
+        finally:
+            self._ready.set()
+
+    def _may_write(self) -> bool:
+        """Waits for the folders; False where they could not be made, which is raised elsewhere."""
+        while not self._ready.wait(0.2):
+            if self._pool.over:
+                return False
+        return not self._in_vain
+
     def _without_blocks(self, numbers: Sequence[int]) -> tuple[int, int]:
         size = 0
+        if not self._may_write():
+            return 0, 0
         for number in numbers:
             path, entry = self._wanted[number]
             self.stamps[path] = self._places.whole(path, entry._replace(sparse=True), b"")
@@ -112,6 +132,8 @@ class Filling:
         ]
         size = sum(part.length for part in members)
         files = len(whole)
+        if not self._may_write():
+            return 0, 0
         with self._writers:
             self.stamps.update(self._places.wholes(whole))
             if len(whole) < len(members):

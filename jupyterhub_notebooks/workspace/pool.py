@@ -56,6 +56,11 @@ class Pool:
         self._over.set()
         self._executor.shutdown(wait=True, cancel_futures=True)
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing that was submitted is wanted any more."""
+        return self._over.is_set()
+
     def submit(
         self, cost_bytes: int, act: Callable[..., Any], *arguments: Any, done: Callable[[Any], object]
     ) -> None:

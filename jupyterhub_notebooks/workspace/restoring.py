@@ -156,12 +156,15 @@ class _Restore:
 
     def _straight(self, places: Places) -> None:
         """Into an empty directory: everything is written where it belongs."""
-        for entry in self.entries:
-            if entry.kind == DIRECTORY:
-                places.make_folder(entry.path)
+
+        def folders() -> None:
+            for entry in self.entries:
+                if entry.kind == DIRECTORY:
+                    places.make_folder(entry.path)
+
         links = links_of(self.entries)
         files = [e for e in self.entries if e.kind == FILE and e.path not in links]
-        self.fill(places, [(entry.path, entry) for entry in files])
+        self.fill(places, [(entry.path, entry) for entry in files], folders)
         for entry in self.entries:
             if entry.path in links:
                 places.link(links[entry.path], entry.path)
@@ -173,12 +176,17 @@ class _Restore:
             if about is not None:
                 self.stamps[path] = (about.st_ino, about.st_ctime_ns)
 
-    def fill(self, places: Places, wanted: Sequence[tuple[bytes, Entry]]) -> None:
-        """Fetches and writes files: (where, what)."""
+    def fill(
+        self,
+        places: Places,
+        wanted: Sequence[tuple[bytes, Entry]],
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Fetches and writes files: (where, what); before makes their folders."""
         self.todo_bytes = sum(entry.size for _, entry in wanted)
         with Pool(self.cancelled, name="restore") as pool:
             filling = Filling(places, self.blocks, pool, self._progress, wanted)
-            filling.run()
+            filling.run(before)
             self.fetched_bytes, self.stamps = filling.fetched_bytes, filling.stamps
 
     def _progress(self, done: Progress) -> None:

@@ -1,7 +1,7 @@
 """How fast workspaces are saved and restored, beside restic, rclone, s5cmd, ``aws s3 sync`` and ``cp -a``.
 
     python tests/benchmarks/workspace.py [--trees venv,large] [--tools ours,restic,…] [--rounds 3]
-        [--latency-ms 20] [--encryption] [--count] [--folder DIR] [--results FILE] [--report]
+        [--latency-ms 20] [--encryption] [--count] [--folder DIR] [--results FILE] [--report] [--tree DIR]
 
 Two trees (a real virtualenv of at least 50,000 files; 2.2 GB in large files) and one versitygw on 127.0.0.1. In each round every
 tool, in turns, saves into an empty place, saves again, saves after one file in a hundred changed, and restores into an empty
@@ -51,7 +51,7 @@ class Run:
 
     def round(self, server: s3.S3, folder: Path, name: str, seed: int) -> None:
         """All tools, in turns, over one tree."""
-        tree = workspace_trees.TREES[name](self._base)
+        tree = self._tree(name)
         files, size = workspace_trees.sizes(tree)
         place = folder / f"round-{seed}"
         tools = {}
@@ -79,12 +79,15 @@ class Run:
             for tool in asked:
                 shutil.rmtree(server.folder / s3.BUCKET / f"{tool}-{name}-{seed}", ignore_errors=True)
 
+    def _tree(self, name: str) -> Path:
+        return self._asked.tree if self._asked.tree else workspace_trees.TREES[name](self._base)
+
     def _step(
         self, row: dict[str, Any], step: str, tools: dict[str, Any], act: Callable[[Any], Took]
     ) -> None:
         for name, tool in tools.items():
             if name == "cp" and (step != "restore" or self._counts):
-                tool.save(workspace_trees.TREES[row["tree"]](self._base))
+                tool.save(self._tree(row["tree"]))
                 continue
             os.sync()
             if self._counts:
@@ -151,9 +154,15 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "--folder", type=Path, default=None, help="where trees are kept and everything is done"
     )
+    parser.add_argument(
+        "--tree", type=Path, default=None, help="this directory instead; its files are changed"
+    )
     parser.add_argument("--results", type=Path, default=None, help="file of rows, appended to")
     parser.add_argument("--report", action="store_true", help="measure nothing, print what --results holds")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.tree:
+        asked.trees = [asked.tree.name]
+    return asked
 
 
 def main() -> int:

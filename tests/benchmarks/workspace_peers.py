@@ -7,6 +7,7 @@ where its defaults would be slower (OPTIONS says which); nothing of a tool's ans
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import secrets
@@ -55,9 +56,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Took:
-    """seconds of the work; peak_bytes of the largest process; disk_seconds: what syncing cost after it."""
+    """seconds of the work; cpu_seconds of the tool's own processes; peak_bytes of the largest of them; disk_seconds: what
+    syncing cost after it."""
 
     seconds: float
+    cpu_seconds: float
     peak_bytes: int
     disk_seconds: float | None = None
 
@@ -96,7 +99,7 @@ class Command:
         if process.returncode:
             said = (self.place.folder / "log").read_text(errors="replace")[-2000:]
             raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{said}")
-        return Took(time.monotonic() - began, usage.ru_maxrss * 1024)
+        return Took(time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 class Restic(Command):
@@ -180,13 +183,13 @@ class Cp(Command):
 
     def save(self, tree: Path) -> Took:
         self._tree = tree
-        return Took(0.0, 0)
+        return Took(0.0, 0.0, 0)
 
     def restore(self, into: Path) -> Took:
         took = self.run(["cp", "-a", str(self._tree), str(into)])
         began = time.monotonic()
         os.sync()
-        return Took(took.seconds, took.peak_bytes, time.monotonic() - began)
+        return dataclasses.replace(took, disk_seconds=time.monotonic() - began)
 
 
 class Ours:
@@ -237,12 +240,12 @@ class Ours:
 
     def save(self, tree: Path) -> Took:
         answer = self._ask(do="save", path=str(tree))
-        return Took(answer["seconds"], answer["peak_bytes"])
+        return Took(answer["seconds"], answer["cpu_seconds"], answer["peak_bytes"])
 
     def restore(self, into: Path) -> Took:
         with self._process(f"state-{into.name}") as ask:
             answer = ask(do="restore", path=str(into))
-        return Took(answer["seconds"], answer["peak_bytes"], answer["disk_seconds"])
+        return Took(answer["seconds"], answer["cpu_seconds"], answer["peak_bytes"], answer["disk_seconds"])
 
 
 def _peak(pid: int) -> int:

@@ -28,7 +28,7 @@ def line(row: dict[str, Any]) -> str:
     if "requests" in row:
         return f"{said} {sum(row['requests'].values()):>8,} requests, {row['sent'] / 1e6:9.2f} MB sent"
     disk = f", then {row['disk_seconds']:.2f} s until on the disk" if row["disk_seconds"] else ""
-    return f"{said} {row['seconds']:8.2f} s, {row['peak_bytes'] / 1e6:6.0f} MB{disk}"
+    return f"{said} {row['seconds']:8.2f} s ({row['cpu_seconds']:.2f} s of processor), {row['peak_bytes'] / 1e6:6.0f} MB{disk}"
 
 
 def text(results: Path) -> str:
@@ -67,6 +67,12 @@ def _timed(rows: Rows) -> list[str]:
         rounds = len({row["seed"] for row in own})
         lines.append(f"{tool:<8}{cells}{peak / 1e6:>6.0f} MB{stored / 1e6:>7.0f} MB  {rounds}")
     lines += _ratios(medians, tools)
+    processor = {
+        key: statistics.median(_column(group, "cpu_seconds"))
+        for key, group in _by(rows, "tool", "step").items()
+    }
+    lines += ["the same of processor time, which a busy machine changes less (the server's is in neither):"]
+    lines += _ratios(processor, tools)
     for tool, group in _by([row for row in rows if row["disk_seconds"]], "tool").items():
         lines.append(
             f"{tool[0]}: {statistics.median(_column(group, 'disk_seconds')):.2f} s more until a restore is on the disk"
