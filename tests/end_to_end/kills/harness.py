@@ -33,6 +33,13 @@ from .table import AGENT, AGENTS, HUB, JANITOR, KERNEL, PROXY, SERVER
 CONFIG = Path(__file__).parents[3] / "config" / "local" / "jupyterhub_config.py"
 #: What the tests have shorter than a person would, so that what heals does so within seconds.
 SHORTER = "janitor_interval_seconds=2, save_again_seconds=5, heartbeat_seconds=2,"
+#: The Hub notices within seconds who has died; on a busy machine it waits longer than usual for its own services.
+PATIENT = """
+c.Spawner.poll_interval = 3
+for one in c.JupyterHub.services:
+    if one.get("command"):
+        one["timeout"] = 600
+"""
 SERVICES = {
     JANITOR: "jupyterhub_notebooks.services.janitor",
     AGENTS: "jupyterhub_notebooks.services.agents",
@@ -56,7 +63,7 @@ class Ground:
         before = "    store=f\"file://{state / 'store'}\",\n"
         assert before in text
         more = f'    notebook_service_url="{self.store.url}", {SHORTER}\n'
-        config.write_text(text.replace(before, before + more) + "\nc.Spawner.poll_interval = 3\n")
+        config.write_text(text.replace(before, before + more) + PATIENT)
         self.product = Product(folder / "state")
         self.product.start("--config", str(config))
         ports = json.loads((self.product.state / "ports.json").read_text())
