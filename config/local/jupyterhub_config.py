@@ -62,6 +62,8 @@ notebooks(
     # The first start checks thirteen things that saving relies on and names what the store lacks;
     # `jupyterhub-notebooks store validate` does it again.
     store=f"file://{state / 'store'}",
+    # Where the files of notebooks lie on this machine; those of notebooks that are deleted for good are removed.
+    volumes=str(state / "volumes"),
     # Encrypt workspaces before anything leaves the machine. Make the key with `jupyterhub-notebooks key make FILE` and
     # keep a copy elsewhere: without it no encrypted workspace is read again. Notebooks that were saved before stay as
     # they are until `jupyterhub-notebooks key encrypt [USER/]NOTEBOOK`.

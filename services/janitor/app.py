@@ -15,6 +15,7 @@ from jupyterhub_notebooks.ledger import Ledger, alone, wait_for_revision
 from jupyterhub_notebooks.settings import Settings
 
 from ..running import needed
+from .emptying import Emptier
 from .pruning import Pruner
 from .reconciling import Reconciler
 from .recovering import Recoverer
@@ -43,7 +44,10 @@ class Janitor:
             ("volumes that were left behind", Recoverer(settings, ledger, hub, storage, clock).look),
         )
         self._quick = (("starts that wait for a save", Starter(ledger, hub, clock).look),)
-        self._slow = (("old snapshots", Pruner(settings, ledger, storage, clock).look),)
+        self._slow = (
+            ("old snapshots", Pruner(settings, ledger, storage, clock).look),
+            ("the trash", Emptier(settings, ledger, storage, clock).look),
+        )
         self._away: dict[str, str] = {}
 
     async def run(self) -> None:

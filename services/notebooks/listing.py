@@ -34,6 +34,7 @@ from .people import Person
 #: Order of rows on load: those that need you, running, moving, stopped.
 _ORDER = {"ERROR": 0, "RUNNING": 1, "STARTING": 2, "STOPPING": 2, "STOPPED": 3, "TRASHED": 4, "DELETING": 5}
 SHOWS = ("all", "needs", "running", "stopped")
+TRASH = "trash"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ class Row:
     search: str
     unsaved: bool = False
     being_saved: bool = False
+    called: str = ""
+    project: str = ""
+    session: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -72,6 +76,22 @@ class Row:
     @property
     def can_stop(self) -> bool:
         return self.state.state in (RUNNING, STARTING)
+
+    @property
+    def in_trash(self) -> bool:
+        return self.state.state == "TRASHED"
+
+    @property
+    def can_dismiss(self) -> bool:
+        """Whether the error that it shows can be put aside."""
+        return self.state.state == "ERROR" and not self.unsaved and self.state.cause != "not_answering"
+
+    @property
+    def ask_first(self) -> str:
+        """What a stop would end, '' where nothing is at work."""
+        if not self.is_running or self.state.sub != "working":
+            return ""
+        return "It is at work. Files are saved first; what runs is ended, and variables are gone."
 
     @property
     def mark(self) -> str:
@@ -103,11 +123,14 @@ def row_of(context: Context, person: Person, view: NotebookView, state: State) -
         price=show_price(flavor, context.settings.currency) if flavor else "",
         saved_at=view.head.at if view.head else None,
         saved_size=show_size(view.head.size_bytes) if view.head else "",
-        search=" ".join((notebook.title, part, _profile(view), limits, owner))
+        search=" ".join((notebook.title, part, _profile(view), limits, owner, notebook.project))
         .replace("\u00a0", " ")
         .casefold(),
         unsaved=view.workspace.unsaved_on is not None,
         being_saved=view.saving is not None,
+        called=part if own else f"{owner}/{part}",
+        project=notebook.project,
+        session=view.session.id if view.session else "",
     )
 
 
@@ -299,4 +322,4 @@ def ends_json(context: Context, session: Session | None) -> dict[str, str | None
     }
 
 
-__all__ = ["SHOWS", "Moment", "Row", "as_json", "open_url", "row_of", "rows", "shown", "states"]
+__all__ = ["SHOWS", "TRASH", "Moment", "Row", "as_json", "open_url", "row_of", "rows", "shown", "states"]

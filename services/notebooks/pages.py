@@ -5,37 +5,29 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from jupyterhub_notebooks.enforcement.causes import cause_of
+from jupyterhub_notebooks.client.actions import command_line
 from jupyterhub_notebooks.enforcement.state import RUNNING, STARTING
 from jupyterhub_notebooks.errors import NotebooksError, NotFound
 from jupyterhub_notebooks.ledger import (
-    Ledger,
     NotebookView,
-    Session,
-    clocks,
-    evidence,
-    intents,
     notebooks,
     sessions,
-    snapshots,
     users,
 )
 from jupyterhub_notebooks.names import server_name
 from jupyterhub_notebooks.profiles.form import options_of
 from jupyterhub_notebooks.profiles.words import EDITOR_NAMES
-from jupyterhub_notebooks.units import show_size
 
 from . import actions, recovery
 from .cards import cards_for, last_choice
 from .context import Context
 from .handling import Handler
-from .listing import SHOWS, Row, page_of, row_of, rows, shown, states
+from .listing import SHOWS, TRASH, Row, page_of, row_of, rows, shown, states
+from .notebook_page import behind
 from .people import Person, ensured
 from .steps import steps_of
 from .titles import free_title
 
-SESSIONS_SHOWN = 20
-SNAPSHOTS_SHOWN = 50
 LOG_LINES = 100
 BEGUN_SECONDS = 5.0
 BEGUN_EVERY_SECONDS = 0.1
@@ -45,14 +37,16 @@ class ListHandler(Handler):
     """GET: my notebooks; the first visit asks one thing only."""
 
     async def get(self) -> None:
+        show, find = self.get_argument("show", "all"), self.get_argument("find", "")
+        show = show if show in (*SHOWS, TRASH) else "all"
         made, views, everyone = await listed(self.context, self.person, self.get_argument("who", ""))
-        if not views and not everyone:
+        gone = await trashed(self.context, self.person, everyone)
+        if not views and not everyone and not gone:
             able = [card for card in cards_for(self.context, self.person, None) if card.denied is None]
             self.page("first.html", picks=able[:3], number=len(self.context.catalog.profiles))
             return
-        show, find = self.get_argument("show", "all"), self.get_argument("find", "")
-        show = show if show in SHOWS else "all"
-        counts = {name: len(shown(made, name, "")) for name in SHOWS}
+        counts = {name: len(shown(made, name, "")) for name in SHOWS} | {TRASH: len(gone)}
+        made = await rows(self.context, self.person, gone) if show == TRASH else made
         self.page(
             "list.html",
             rows=shown(made, show, find),
@@ -61,7 +55,8 @@ class ListHandler(Handler):
             counts=counts,
             everyone=everyone,
             problem=self.context.catalog_file.problem if self.person.is_admin else None,
-            command=self.curl("notebooks"),
+            command="jupyterhub-notebooks notebook "
+            + ("trash" if show == "trash" else "list --all" if everyone else "list"),
         )
 
 
@@ -69,11 +64,18 @@ class RowsHandler(Handler):
     """GET rows: the same rows again, as a piece of HTML for the page to take over."""
 
     async def get(self) -> None:
-        made, _, _ = await listed(self.context, self.person, self.get_argument("who", ""))
-        self.set_header("Content-Type", "text/html; charset=UTF-8")
-        self.page(
-            "rows.html", rows=shown(made, self.get_argument("show", "all"), self.get_argument("find", ""))
-        )
+        made, _, everyone = await listed(self.context, self.person, self.get_argument("who", ""))
+        show = self.get_argument("show", "all")
+        if show == TRASH:
+            gone = await trashed(self.context, self.person, everyone)
+            made = await rows(self.context, self.person, gone)
+        self.page("rows.html", rows=shown(made, show, self.get_argument("find", "")), show=show)
+
+
+async def trashed(context: Context, person: Person, everyone: bool) -> list[NotebookView]:
+    """What is in the trash."""
+    user = None if everyone else person.user.id
+    return await context.ledger.run(notebooks.views, user=user, trashed=True)
 
 
 async def listed(context: Context, person: Person, who: str) -> tuple[list[Row], list[NotebookView], bool]:
@@ -124,7 +126,7 @@ class NewHandler(Handler):
             editors=[(editor, EDITOR_NAMES[editor]) for editor in offered] if len(offered) > 1 else [],
             editor=typed["editor"],
             error=error,
-            command=self.curl("notebooks", {"name": name, "profile": chosen}),
+            command=command_line("create", "", {"name": name, "profile": chosen}),
         )
 
 
@@ -144,10 +146,7 @@ class NotebookHandler(Handler):
             "notebook.html",
             **values,
             opens=opens,
-            command=self.curl(
-                values["row"].page.removeprefix(self.context.prefix + "n/").join(("notebooks/", "/start")), {}
-            ),
-            **await _behind(self.context, view),
+            **await behind(self.context, self.person, view, self.context.now()),
         )
 
 
@@ -199,26 +198,6 @@ async def begun(context: Context, person: Person, view: NotebookView) -> Noteboo
         await asyncio.sleep(BEGUN_EVERY_SECONDS)
         view = (await context.ledger.run(notebooks.views, notebook=view.notebook.id, trashed=None))[0]
     return view
-
-
-async def _behind(context: Context, view: NotebookView) -> dict[str, Any]:
-    """Past sessions, with who ended them, and snapshots."""
-    past = await context.ledger.run(sessions.of_notebook, view.notebook.id, SESSIONS_SHOWN)
-    saves = await context.ledger.run(snapshots.of_workspace, view.notebook.workspace)
-    return {
-        "past": past,
-        "ended": {one.id: cause_of(one.cause or "").title for one in past},
-        "saves": saves[:SNAPSHOTS_SHOWN],
-        "sizes": {one.number: show_size(one.size_bytes) for one in saves[:SNAPSHOTS_SHOWN]},
-        "evidence": await context.ledger.run(_evidence, [one for one in past if one.cause in clocks.CAUSES]),
-        "more_saves": max(0, len(saves) - SNAPSHOTS_SHOWN),
-    }
-
-
-def _evidence(ledger: Ledger, ended: list[Session]) -> dict[str, list[tuple[str, str]]]:
-    """By session, on what the enforcer stopped it."""
-    stops = {one.id: intents.last_stop(ledger, one.id) for one in ended}
-    return {id: evidence.lines(stop.evidence) for id, stop in stops.items() if stop is not None}
 
 
 class UserRootHandler(Handler):

@@ -39,12 +39,13 @@ class Pages:
             hub_url=f"{context.hub_host}{context.base_url}hub/",
             prefix=context.prefix,
             contact=context.settings.contact,
+            trash_days=context.settings.trash_days,
             version=__version__,
             static=self.static,
             cards=lambda made, chosen="": Markup(cards_html(made, chosen)),
         )
         self._environment.filters.update(
-            sentence=self._sentence, moment=self._moment, ago=self._ago, stopped=_stopped
+            sentence=self._sentence, moment=self._moment, ago=self._ago, at=self._at, stopped=_stopped
         )
 
     def page(self, template: str, shared: dict[str, Any], values: dict[str, Any]) -> str:
@@ -75,6 +76,9 @@ class Pages:
 
     def _ago(self, at: datetime | None) -> Markup:
         return self._moment(Moment(at, "ago")) if at is not None else Markup("")
+
+    def _at(self, at: datetime) -> Markup:
+        return self._moment(Moment(at))
 
 
 def _stopped(text: str) -> str:

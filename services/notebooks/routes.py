@@ -62,6 +62,8 @@ def of_pages() -> list[Route]:
         (rf"n/{_NOTEBOOK}/progress", Stream, {}),
         (rf"n/{_NOTEBOOK}/snapshots", page_parts.SnapshotsHandler, {}),
         (rf"n/{_NOTEBOOK}/snapshots/{_PART['number']}", page_parts.SnapshotHandler, {}),
+        (rf"n/{_NOTEBOOK}/snapshots/{_PART['number']}/file", page_parts.FileHandler, {}),
+        (rf"n/{_NOTEBOOK}/snapshots/{_PART['number']}/zip", page_parts.ZipHandler, {}),
         (rf"n/{_NOTEBOOK}/change", page_parts.ChangeHandler, {}),
         (rf"n/{_NOTEBOOK}/?", pages.NotebookHandler, {}),
         (r"n/([^/]+)/?", pages.UserRootHandler, {}),

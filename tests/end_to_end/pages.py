@@ -49,6 +49,9 @@ def stop(page: Page, person: Person, title: str) -> None:
     """Stop on the list, until the row says that it is stopped."""
     open_list(page, person)
     row(page, title).get_by_role("button", name=re.compile("^Stop")).first.click()
+    question = page.locator("#nb-dialog-ask")
+    if question.is_visible():  # it is at work: that is asked first
+        question.get_by_role("button", name="Stop").click()
     expect(row(page, title).get_by_text(re.compile("^Stopped", re.M)).first).to_be_visible(timeout=60_000)
 
 

@@ -18,7 +18,7 @@
   /** Asks this service. Raises Refused with title, why and next; a login that ended is one of them. */
   async function ask(url, options = {}) {
     const headers = { "X-XSRFToken": xsrf, ...options.headers };
-    const answer = await fetch(url, { redirect: "manual", ...options, headers });
+    const answer = await fetch(url, { redirect: "manual", signal: AbortSignal.timeout(options.method ? 60000 : 15000), ...options, headers });
     if (answer.ok) return answer;
     const error =
       answer.type === "opaqueredirect"
@@ -34,13 +34,66 @@
       .join(" ");
   }
 
+  // What was done, and what takes it back: 10 s, longer while somebody is at it ------------------------------------
+  const prefix = document.querySelector('meta[name="nb-prefix"]')?.content ?? "/";
   let toastEnds = 0;
-  function toast(text) {
+  function toast(text, undo) {
     const box = document.getElementById("nb-toast");
-    box.textContent = text;
+    box.replaceChildren(Object.assign(document.createElement("span"), { textContent: text }));
+    if (undo) {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Undo" });
+      button.addEventListener("click", () => takeBack(undo, button));
+      box.append(button);
+    }
     box.hidden = false;
+    hideToastIn(10000);
+  }
+
+  function hideToastIn(milliseconds) {
     clearTimeout(toastEnds);
-    toastEnds = setTimeout(() => (box.hidden = true), 10000);
+    toastEnds = setTimeout(() => {
+      const box = document.getElementById("nb-toast");
+      if (box.matches(":hover") || box.contains(document.activeElement)) hideToastIn(2000);
+      else box.hidden = true;
+    }, milliseconds);
+  }
+
+  async function takeBack(undo, button) {
+    button.disabled = true;
+    try {
+      const done = await act(undo.url, new URLSearchParams(undo.fields));
+      button.blur();
+      if (list) {
+        toast(done.said);
+        await freshRows();
+      } else later(done.said, null, () => location.reload());
+    } catch (refused) {
+      toast(told(refused));
+    }
+  }
+
+  /** Does an action; answers what was said of it. Raises Refused. */
+  async function act(url, body) {
+    const answer = await ask(url, { method: "POST", headers: { Accept: "application/json" }, body });
+    return answer.json();
+  }
+
+  function told(refused) {
+    return refused instanceof Refused ? says(refused.error) : "The Hub does not answer. Try again in a moment.";
+  }
+
+  /** Shows a toast on the page that comes next. */
+  function later(said, undo, go) {
+    sessionStorage.setItem("nb-toast", JSON.stringify({ said, undo }));
+    go();
+  }
+
+  function toastOfBefore() {
+    const kept = sessionStorage.getItem("nb-toast");
+    if (!kept) return;
+    sessionStorage.removeItem("nb-toast");
+    const { said, undo } = JSON.parse(kept);
+    toast(said, undo);
   }
 
   // Times ------------------------------------------------------------------------------------------------------
@@ -60,10 +113,22 @@
   document.addEventListener("submit", (event) => {
     const form = event.target;
     const button = event.submitter ?? one("button[type=submit]", form);
-    if (button?.dataset.nbBusy) busy(button);
-    if (!form.matches("[data-nb-inplace]")) return;
+    if (button?.hasAttribute("data-nb-plain")) return;
+    if (form.dataset.nbAsk && !form.dataset.nbAsked) {
+      event.preventDefault();
+      askFirst(form, button);
+      return;
+    }
+    delete form.dataset.nbAsked;
+    if (!form.matches("[data-nb-inplace]")) {
+      if (button?.dataset.nbBusy) busy(button);
+      return;
+    }
     event.preventDefault();
-    inPlace(form, button);
+    const body = new URLSearchParams(new FormData(form));
+    if (button?.name) body.append(button.name, button.value);
+    if (button?.dataset.nbBusy) busy(button);
+    inPlace(form, button, body);
   });
 
   function busy(button) {
@@ -82,22 +147,88 @@
     if (event.persisted) all("[data-nb-was]").forEach(freed);
   });
 
-  async function inPlace(form, button) {
+  const SLOW = 10000;
+  async function inPlace(form, button, body) {
     const row = form.closest(".rw");
-    try {
-      await ask(form.action, {
-        method: "POST",
-        headers: { Accept: "application/json" },
-        body: new URLSearchParams(new FormData(form)),
-      });
-      if (row?.contains(document.activeElement)) document.activeElement.blur();
-      await freshRows();
-      turnIn(1000);
-    } catch (refused) {
+    const problem = one("[data-nb-problem]", form);
+    if (problem) problem.textContent = "";
+    const slow = setTimeout(() => {
       freed(button);
-      rowSays(row, refused instanceof Refused ? says(refused.error) : "The Hub does not answer. Try again in a moment.");
+      complain(row, problem, "There is no answer yet. It may still come about; you can try again.");
+    }, SLOW);
+    try {
+      const done = await act(form.action, body);
+      clearTimeout(slow);
+      form.closest("dialog")?.close();
+      const then = form.dataset.nbThen;
+      if (then === "reload") return later(done.said, done.undo, () => location.reload());
+      if (then === "list") return later(done.said, done.undo, () => location.assign(prefix));
+      if (then === "page") return later(done.said, done.undo, () => location.assign(done.page));
+      toast(done.said, done.undo);
+      if (list) {
+        if (row?.contains(document.activeElement)) document.activeElement.blur();
+        await freshRows();
+        turnIn(1000);
+      } else freed(button);
+    } catch (refused) {
+      clearTimeout(slow);
+      freed(button);
+      complain(row, problem, told(refused));
     }
   }
+
+  function complain(row, problem, text) {
+    if (problem) problem.textContent = text;
+    else rowSays(row, text);
+  }
+
+  // Dialogs: the question, what happens, Cancel first ---------------------------------------------------------------
+  function askFirst(form, button) {
+    const dialog = document.getElementById("nb-dialog-ask");
+    if (!dialog) return form.requestSubmit(button);
+    one("h2", dialog).textContent = form.dataset.nbAsks;
+    one("[data-nb-why]", dialog).textContent = form.dataset.nbAsk;
+    const yes = one("[data-nb-yes]", dialog);
+    yes.textContent = button?.textContent.trim() ?? "Go on";
+    yes.onclick = () => {
+      dialog.close();
+      form.dataset.nbAsked = "1";
+      form.requestSubmit(button);
+    };
+    dialog.showModal();
+  }
+
+  const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`);
+
+  function openDialog(button) {
+    const dialog = document.getElementById(`nb-dialog-${button.dataset.nbDialog}`);
+    const form = one("form", dialog);
+    form.action = `${button.dataset.nbPage}/${form.dataset.nbVerb}`;
+    const field = form.elements.name;
+    const line = one("[data-nb-line]", form);
+    const write = () => {
+      const words = { called: button.dataset.nbCalled, name: quoted(field.value) };
+      line.textContent = line.dataset.nbLine.replace(/\{(\w+)\}/g, (_, name) => words[name]);
+    };
+    field.value = button.dataset.nbTitle;
+    field.oninput = write;
+    write();
+    one("[data-nb-problem]", form).textContent = "";
+    dialog.onclose = () => one('[data-bs-toggle="dropdown"]', button.closest(".dropdown"))?.focus();
+    dialog.showModal();
+    field.select();
+  }
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest?.("[data-nb-dialog], [data-nb-close], [data-nb-copies]");
+    if (!button) return;
+    if (button.hasAttribute("data-nb-dialog")) openDialog(button);
+    else if (button.hasAttribute("data-nb-close")) button.closest("dialog").close();
+    else {
+      await navigator.clipboard.writeText(button.dataset.nbCopies);
+      toast("Copied.");
+    }
+  });
 
   function rowSays(row, text) {
     if (!row) return toast(text);
@@ -146,13 +277,15 @@
     if (said && name && before !== after) said.textContent = `${name}: ${after}.`;
   }
 
+  let lost = false;
   function updated(problem) {
     const line = one("[data-nb-updated]");
     if (!line) return;
     const seconds = Math.round((Date.now() - freshAt) / 1000);
     const since = new Date(freshAt).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
+    line.classList.toggle("t-err", lost || Boolean(problem));
     if (problem) line.textContent = problem;
-    else if (seconds > 45) line.textContent = `Not updating since ${since}`;
+    else if (lost || seconds > 60) line.textContent = `Not updating since ${since}. Running notebooks go on and are saved.`;
     else line.textContent = seconds < 2 ? "Updated just now" : `Updated ${seconds}\u00a0s ago`;
   }
 
@@ -160,12 +293,15 @@
     if (!document.hidden) {
       try {
         await freshRows();
+        lost = false;
+        updated();
       } catch (refused) {
         const login = refused instanceof Refused && refused.error.reason === "log_in_again";
+        lost = !login;
         updated(login ? "Log in again: reload this page" : undefined);
       }
     }
-    turnIn(one("[data-nb-moves]", list) ? 5000 : 30000);
+    turnIn(lost || one("[data-nb-moves]", list) ? 5000 : 30000);
   }
 
   function turnIn(milliseconds) {
@@ -260,7 +396,7 @@
   }
 
   async function stream() {
-    const answer = await ask(live.dataset.nbLive, { headers: { Accept: "text/event-stream" } });
+    const answer = await ask(live.dataset.nbLive, { headers: { Accept: "text/event-stream" }, signal: null });
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     let text = "";
     let last = null;
@@ -317,10 +453,9 @@
       const chosen = box.dataset.nbOf === ticked.value;
       one("select", box).disabled = !chosen;
     }
-    const command = one("[data-nb-command]", startForm);
-    const body = JSON.stringify({ name, profile: ticked.value, ...(size ? { flavor: size.value } : {}) });
-    const quoted = `'${body.replaceAll("'", `'"'"'`)}'`;
-    command.textContent = command.textContent.replace(/-d .* (\S+)$/s, () => `-d ${quoted} ${location.origin}${location.pathname.replace(/new$/, "")}api/v1/notebooks`);
+    const words = ["jupyterhub-notebooks", "notebook", "create", ...(name ? [quoted(name)] : []), "--profile", ticked.value];
+    if (size) words.push("--flavor", size.value);
+    one("[data-nb-command]", startForm).textContent = words.join(" ");
   }
 
   if (startForm) {
@@ -372,26 +507,100 @@
   }
 
   // Small things ------------------------------------------------------------------------------------------------------------------
-  for (const button of all("[data-nb-copy]")) {
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(one("[data-nb-command]", button.closest(".nb-cmd")).textContent);
-      button.textContent = "Copied";
-      setTimeout(() => (button.textContent = "Copy"), 2000);
-    });
-  }
-
-  document.addEventListener("keydown", (event) => {
-    const inField = event.target.closest?.("input, textarea, select, [contenteditable]");
-    if (inField || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "/") {
-      const find = one("[data-nb-find]");
-      if (find) {
-        event.preventDefault();
-        find.focus();
-      }
-    } else if (event.key === "n") one("[data-nb-new]")?.click();
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest?.("[data-nb-copy]");
+    if (!button) return;
+    await navigator.clipboard.writeText(one("[data-nb-command]", button.closest(".nb-cmd")).textContent);
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = "Copy"), 2000);
   });
 
+  // Keys: outside of fields only, and only where they are not switched off -----------------------------------------------
+  const KEYS_OFF = "nb-keys-off";
+  const keys = one("[data-nb-keys-off]");
+  if (keys) {
+    keys.checked = localStorage.getItem(KEYS_OFF) === "1";
+    keys.addEventListener("change", () => localStorage.setItem(KEYS_OFF, keys.checked ? "1" : "0"));
+  }
+
+  function rowOf(element) {
+    return element.closest?.(".nb-list .rw");
+  }
+
+  function toRow(step) {
+    const rows = all(".rw", list).filter((row) => !row.hidden);
+    const at = rows.indexOf(rowOf(document.activeElement));
+    one(".name a", rows[Math.max(0, Math.min(rows.length - 1, at + step))])?.focus();
+  }
+
+  function press(row, names) {
+    for (const name of names) {
+      const button = one(`form[action$="/${name}"] button`, row);
+      if (button) return button.click();
+    }
+  }
+
+  const ALONE = {
+    "/": () => one("[data-nb-find]")?.focus(),
+    n: () => one("[data-nb-new]")?.click(),
+    "?": () => document.getElementById("nb-dialog-keys")?.showModal(),
+    s: (row) => row && press(row, ["start", "stop"]),
+    w: (row) => row && press(row, ["extend"]),
+  };
+
+  document.addEventListener("keydown", (event) => {
+    const inField = event.target.closest?.("input, textarea, select, [contenteditable], dialog, .dropdown-menu");
+    if (inField || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (list && (event.key === "ArrowDown" || event.key === "ArrowUp") && !event.target.closest("[data-bs-toggle]")) {
+      event.preventDefault();
+      toRow(event.key === "ArrowDown" ? 1 : -1);
+      return;
+    }
+    const does = ALONE[event.key];
+    if (!does || (keys?.checked && event.key !== "?")) return;
+    event.preventDefault();
+    does(rowOf(event.target));
+  });
+
+  // Settings: what a choice means, before it is made --------------------------------------------------------------------
+  const settings = one("[data-nb-set]");
+  async function meaning() {
+    const chosen = settings.elements.profile.value;
+    for (const box of all("[data-nb-of]", settings)) {
+      box.hidden = box.dataset.nbOf !== chosen;
+      one("select", box).disabled = box.hidden;
+    }
+    const given = new URLSearchParams(new FormData(settings));
+    given.delete("_xsrf");
+    const box = one("[data-nb-preview]", settings);
+    try {
+      box.innerHTML = await (await ask(`${settings.dataset.nbSet}?${given}`)).text();
+    } catch (refused) {
+      box.textContent = told(refused);
+    }
+  }
+  if (settings) {
+    settings.addEventListener("change", meaning);
+    for (const box of all("[data-nb-of]", settings)) {
+      box.hidden = box.dataset.nbOf !== settings.elements.profile.value;
+      one("select", box).disabled = box.hidden;
+    }
+  }
+
+  // Files of a snapshot: the buttons say how many are ticked ---------------------------------------------------------------
+  const files = one("[data-nb-files]");
+  function ticked() {
+    const number = all("input[name=paths]:checked", files).length;
+    const words = number === 1 ? "1 file or folder" : `${number} files and folders`;
+    one("[data-nb-ticked]", files).textContent = number ? `Restore ${words}` : "Restore what is ticked";
+    for (const button of all("button[name=copies]", files)) button.disabled = !number;
+  }
+  if (files) {
+    files.addEventListener("change", ticked);
+    ticked();
+  }
+
   one("[data-nb-error]")?.focus();
+  toastOfBefore();
   localTimes();
 })();

@@ -140,7 +140,7 @@ class Site:
 
     async def ask(self, path: str, method: str = "GET", **more: Any) -> HTTPResponse:
         url = path if path.startswith("http") else self.url + PREFIX + path
-        more = {"follow_redirects": False, "allow_nonstandard_methods": True, "request_timeout": 20, **more}
+        more = {"follow_redirects": False, "allow_nonstandard_methods": True, "request_timeout": 120, **more}
         return await self._client.fetch(url, method=method, raise_error=False, **more)
 
     async def api(self, token: str, path: str, method: str = "GET", body: Any = None) -> HTTPResponse:
@@ -171,6 +171,12 @@ class Site:
 
 @pytest.fixture
 async def site(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    async for made in made_site(tmp_path, monkeypatch):
+        yield made
+
+
+async def made_site(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    """The site while it is iterated over."""
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
     upgrade(ledger)
     hub = StandIn(ledger)

@@ -120,7 +120,7 @@ class Case:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
         )
         assert done.returncode == 0, done.stderr
         return HTTPResponseLike(done.stdout.encode())

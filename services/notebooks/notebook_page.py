@@ -1,0 +1,196 @@
+"""What stands behind a notebook on its own page: the clock, sessions, snapshots, space and settings, as values for the template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jupyterhub_notebooks.client.actions import command_line
+from jupyterhub_notebooks.enforcement.causes import cause_of
+from jupyterhub_notebooks.enforcement.telling import ends_of, left
+from jupyterhub_notebooks.ledger import (
+    Ledger,
+    NotebookView,
+    Session,
+    Snapshot,
+    clocks,
+    evidence,
+    intents,
+    notebooks,
+    sessions,
+    snapshots,
+    stretches,
+)
+from jupyterhub_notebooks.names import address_part
+from jupyterhub_notebooks.units import count, show_duration, show_size
+
+from .cards import cards_for
+from .context import Context
+from .listing import limits_of
+from .people import Person
+
+SESSIONS_SHOWN = 20
+SNAPSHOTS_SHOWN = 50
+#: The picture of a clock is this wide, in its own units.
+WIDE = 1000
+#: What a signal's state says of the notebook.
+SAYS = {"busy": ("working", "work"), "idle": ("quiet", ""), "unknown": ("not known", "")}
+
+
+def called(person: Person, view: NotebookView) -> str:
+    """The notebook as a command of this person names it."""
+    part = address_part(view.notebook.server_name)
+    return part if view.owner.id == person.user.id else f"{view.owner.hub_name}/{part}"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch on the clock's picture: from where, how wide, what it was."""
+
+    x: int
+    width: int
+    words: str
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The session's line: heading, start, now, end (None without a limit), and where it was quiet."""
+
+    heading: str
+    started: datetime
+    ends: datetime | None
+    now_x: int
+    quiet: tuple[Piece, ...]
+    words: str
+    verdict: str
+    sentence: str
+    signals: tuple[Mapping[str, Any], ...]
+
+
+def clock_of(
+    context: Context, session: Session, told: Sequence[stretches.Stretch], now: datetime
+) -> Clock | None:
+    """The clock of a session that runs; None of any other."""
+    if session.ready_at is None or session.closed_at is not None or session.stop_asked_at is not None:
+        return None
+    end = ends_of(session, limits_of(context, session))
+    last = max(now, end.session_at or now)
+    whole = max(1.0, (last - session.ready_at).total_seconds())
+
+    def x(at: datetime) -> int:
+        return max(0, min(WIDE, round(WIDE * (at - session.ready_at).total_seconds() / whole)))  # type: ignore[operator]
+
+    quiet = []
+    for one, after in zip(told, [*told[1:], None], strict=True):
+        until = after.since if after is not None else now
+        if one.verdict == "quiet" and until > session.ready_at:
+            seconds = (until - max(one.since, session.ready_at)).total_seconds()
+            quiet.append(
+                Piece(x(one.since), max(2, x(until) - x(one.since)), f"quiet {show_duration(seconds)}")
+            )
+    heading = "No end is set"
+    if end.first is not None:
+        heading = f"{'Idle stop' if end.kind == 'idle' else 'Session ends'} in {left(end.first, now)}"
+    pauses = f" Quiet for {count(len(quiet), 'stretch', 'stretches')}." if quiet else ""
+    ran = show_duration((now - session.ready_at).total_seconds())
+    return Clock(
+        heading,
+        session.ready_at,
+        end.session_at,
+        x(now),
+        tuple(quiet),
+        f"Running for {ran}.{pauses}",
+        session.verdict or "",
+        session.verdict_sentence or "",
+        tuple(_signal(one) for one in session.signals or ()),
+    )
+
+
+def _signal(raw: Mapping[str, Any]) -> dict[str, Any]:
+    says, colour = SAYS.get(str(raw.get("state")), SAYS["unknown"])
+    return {
+        "name": str(raw.get("name", "")),
+        "detail": str(raw.get("detail") or ""),
+        "since": str(raw.get("since") or "")[11:16],
+        "says": says,
+        "colour": colour,
+    }
+
+
+async def behind(context: Context, person: Person, view: NotebookView, now: datetime) -> dict[str, Any]:
+    """All of it."""
+    ledger, own = context.ledger, view.owner.id == person.user.id
+    past = await ledger.run(sessions.of_notebook, view.notebook.id, SESSIONS_SHOWN)
+    saves: list[Snapshot] = await ledger.run(snapshots.of_workspace, view.notebook.workspace)
+    told = await ledger.run(stretches.of_sessions, [one.id for one in past])
+    name = called(person, view)
+    return {
+        "own": own,
+        "called": name,
+        "clock": clock_of(context, view.session, [one for one in told if one.session == view.session.id], now)
+        if view.session
+        else None,
+        "past": [_ran(one, saves) for one in past],
+        "ended": {one.id: cause_of(one.cause or "").title for one in past},
+        "evidence": await ledger.run(_evidence, [one for one in past if one.cause in clocks.CAUSES]),
+        "saves": saves[:SNAPSHOTS_SHOWN],
+        "sizes": {one.number: show_size(one.size_bytes) for one in saves[:SNAPSHOTS_SHOWN]},
+        "added": {one.number: show_size(one.stored_bytes) for one in saves[:SNAPSHOTS_SHOWN]},
+        "reasons": _reasons(past),
+        "more_saves": max(0, len(saves) - SNAPSHOTS_SHOWN),
+        "space": _space(view, saves),
+        **(await _settings(context, person, view) if own else {"choices": [], "chosen": None, "flavor": ""}),
+        "command": command_line("start", name),
+        "lines": {verb: command_line(verb, name) for verb in ("stop", "save", "delete", "dismiss")},
+    }
+
+
+def _ran(one: Session, saves: Sequence[Snapshot]) -> dict[str, Any]:
+    """A session's row: how long it ran and what it saved."""
+    own = [save for save in saves if save.session == one.id]
+    ran = ""
+    if one.ready_at is not None and one.ended_at is not None:
+        ran = show_duration((one.ended_at - one.ready_at).total_seconds())
+    saved = ""
+    if own:
+        added = show_size(sum(save.stored_bytes for save in own))
+        saved = f"{count(len(own), 'time')}, {added}"
+    return {"row": one, "ran": ran, "saved": saved}
+
+
+def _reasons(past: Sequence[Session]) -> dict[str, str]:
+    """Why a snapshot was made, by its session: while running, or at which end."""
+    return {
+        one.id: cause_of(one.cause or "").title.split(",")[0].casefold() if one.closed_at else "while running"
+        for one in past
+    }
+
+
+def _space(view: NotebookView, saves: Sequence[Snapshot]) -> dict[str, Any]:
+    stored = view.workspace.stored_bytes
+    return {
+        "size": show_size(view.head.size_bytes) if view.head else "",
+        "files": count(view.head.files, "file") if view.head else "",
+        "stored": show_size(stored if stored is not None else sum(one.stored_bytes for one in saves)),
+        "limit": show_size(view.workspace.limit_bytes) if view.workspace.limit_bytes else "",
+    }
+
+
+async def _settings(context: Context, person: Person, view: NotebookView) -> dict[str, Any]:
+    mine = await context.ledger.run(notebooks.views, user=person.user.id)
+    made = cards_for(context, person, view.notebook.profile or None)
+    chosen = next((card for card in made if card.name == view.notebook.profile), None)
+    return {
+        "choices": made,
+        "chosen": chosen,
+        "flavor": str(view.notebook.options.get("flavor", "")),
+        "projects": sorted({one.notebook.project for one in mine if one.notebook.project}),
+    }
+
+
+def _evidence(ledger: Ledger, ended: list[Session]) -> dict[str, list[tuple[str, str]]]:
+    """By session, on what the enforcer stopped it."""
+    stops = {one.id: intents.last_stop(ledger, one.id) for one in ended}
+    return {id: evidence.lines(stop.evidence) for id, stop in stops.items() if stop is not None}
