@@ -83,8 +83,8 @@ def clock_of(
         return max(0, min(WIDE, round(WIDE * (at - session.ready_at).total_seconds() / whole)))  # type: ignore[operator]
 
     quiet = []
-    for one, after in zip(told, [*told[1:], None], strict=True):
-        until = after.since if after is not None else now
+    for at, one in enumerate(told):
+        until = told[at + 1].since if at + 1 < len(told) else now
         if one.verdict == "quiet" and until > session.ready_at:
             seconds = (until - max(one.since, session.ready_at)).total_seconds()
             quiet.append(
