@@ -221,7 +221,8 @@ class WorkspaceStore:
         if not number or self.store.exists(self._ended(number)):
             return None
         try:
-            return layout.parse_lease(self.store.get(self._lease(number)))
+            found = layout.parse_lease(self.store.get(self._lease(number)))
+            return found if found.number == number else LeaseObject(number, found.holder, found.at)
         except Damaged:
             return LeaseObject(number, "somebody unknown", "")
         except NotFound:
