@@ -26,9 +26,7 @@ class NotKept(Exception):
 
 
 def shell_of():
-    from IPython import get_ipython
-
-    return get_ipython()
+    return importlib.import_module("IPython").get_ipython()
 
 
 def wanted(shell):
