@@ -18,13 +18,13 @@ from typing import Any
 import websocket
 
 from jupyterhub_notebooks.agent.ears import Ears
-from jupyterhub_notebooks.contract import LocalSignal, SessionState
+from jupyterhub_notebooks.contract import LocalSignal, SessionState, SignalsReport
 from tests.agents_service import free_port
 
 BROWSER = {"User-Agent": "Mozilla/5.0 (a test)"}
 
 
-def until(done: Callable[[], Any], what: Callable[[], str] | str, seconds: float = 30.0) -> Any:
+def until(done: Callable[[], Any], what: Callable[[], str] | str, seconds: float = 240.0) -> Any:
     """Polls done until it is true; what it returned."""
     end = time.monotonic() + seconds
     while not (found := done()):
@@ -41,7 +41,9 @@ class LabServer:
         self.place, self.port = place, free_port()
         self.state = SessionState()
         self.said: list[str] = []
-        self.ears = Ears(place / "agent.sock", lambda: self.state, self.said.append)
+        self.took: Callable[[SignalsReport], None] = lambda report: None
+        took = {"took": lambda report: self.took(report)}
+        self.ears = Ears(place / "agent.sock", lambda: self.state, self.said.append, **took)
         self.ears.start()
         self.files = place / "files"
         self.files.mkdir()
@@ -95,13 +97,13 @@ class LabServer:
         for name, value in headers.items():
             request.add_header(name.replace("_", "-"), value)
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(request, data, 30) as answer:
+        with urllib.request.urlopen(request, data, 120) as answer:
             raw = answer.read()
         return json.loads(raw) if raw[:1] in (b"{", b"[") else raw
 
-    def kernel(self, name: str = "churn.ipynb") -> Page:
+    def kernel(self, name: str = "churn.ipynb", spec: str = "python3") -> Page:
         """A notebook's session with a kernel, and a page that is connected to it."""
-        body = {"path": name, "type": "notebook", "name": name, "kernel": {"name": "python3"}}
+        body = {"path": name, "type": "notebook", "name": name, "kernel": {"name": spec}}
         made = self.call("POST", "api/sessions", body)
         return Page(self, made["kernel"]["id"])
 
@@ -122,12 +124,14 @@ class Page:
     def __init__(self, server: LabServer, kernel: str) -> None:
         self.server, self.kernel, self.id = server, kernel, uuid.uuid4().hex
         self.socket = websocket.create_connection(
-            f"ws://127.0.0.1:{server.port}/api/kernels/{kernel}/channels?session_id={self.id}", timeout=30
+            f"ws://127.0.0.1:{server.port}/api/kernels/{kernel}/channels?session_id={self.id}", timeout=120
         )
 
-    def send(self, channel: str, kind: str, content: dict[str, Any]) -> None:
+    def send(self, channel: str, kind: str, content: dict[str, Any]) -> str:
+        """Answers the message's id."""
+        id = uuid.uuid4().hex
         header = {
-            "msg_id": uuid.uuid4().hex,
+            "msg_id": id,
             "msg_type": kind,
             "session": self.id,
             "username": "mara",
@@ -142,6 +146,7 @@ class Page:
             "channel": channel,
         }
         self.socket.send(json.dumps(message))
+        return id
 
     def run(self, code: str) -> None:
         content = {"code": code, "silent": False, "allow_stdin": True, "stop_on_error": True}
