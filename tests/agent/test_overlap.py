@@ -32,7 +32,9 @@ def until(check: Callable[[], object], what: str, seconds: float = 240.0) -> Non
 
 
 def content(space: WorkspaceStore, number: int, name: str) -> str:
-    """A file of a snapshot; '' where it has none."""
+    """A file of a snapshot; '' where it has none, or there is none."""
+    if not number:
+        return ""
     try:
         entry = Contents(space, space, number).entry(os.fsencode(name))
         return b"".join(read_file(space, entry)).decode()
