@@ -192,13 +192,11 @@ class Book:
 
     def ask_start(self) -> None:
         """As the page does: answered at once, also where the start takes long."""
-        body = {"profile": "notebook-cpu-small"}
-        until(
-            lambda: self.ground.asked(f"{self.path}/start", "POST", body) == 202,
-            30,
-            0.5,
-            "the start was taken",
-        )
+        asked, profile = self.ground.asked, {"profile": "notebook-cpu-small"}
+        if self.row is None:
+            made = {"name": self.name, "start": False, **profile}
+            until(lambda: asked("/notebooks", "POST", made) == 201, 30, 0.5, "the notebook was made")
+        until(lambda: asked(f"{self.path}/start", "POST", profile) == 202, 30, 0.5, "the start was taken")
 
     def start(self) -> Session:
         self.ask_start()
