@@ -129,11 +129,13 @@ def start(
 @notebook.command()
 @hub_options
 @NOTEBOOK
+@click.option("--variables", is_flag=True, help="Keep the kernels' variables first, to bring them back.")
 @NO_WAIT
 @JSON
-def stop(hub: Where, notebook: str, no_wait: bool, as_json: bool) -> None:
+def stop(hub: Where, notebook: str, variables: bool, no_wait: bool, as_json: bool) -> None:
     """Save a notebook and stop it."""
-    act(hub, "stop", notebook, as_json=as_json, until="" if no_wait else "STOPPED")
+    values = {"variables": True} if variables else {}
+    act(hub, "stop", notebook, values, as_json=as_json, until="" if no_wait else "STOPPED")
 
 
 @notebook.command()

@@ -78,6 +78,7 @@ _ALL = (
         "session.stop",
         "Save a notebook and stop it.",
         undo="start",
+        fields=("variables",),
         owner_only=False,
         success=202,
     ),
@@ -250,6 +251,7 @@ ACTIONS: Mapping[str, Action] = {one.name: one for one in _ALL}
 #: How the command line gives a field: ARGUMENT, or the option that takes its value, or a switch (value, switch).
 _SWITCHES: Mapping[tuple[str, Any], str] = {
     ("start", False): "--no-start",
+    ("variables", True): "--variables",
     ("restart", True): "--restart",
     ("dismissed", False): "--undo",
     ("copies", True): "--copies",
