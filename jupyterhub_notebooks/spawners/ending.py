@@ -63,6 +63,10 @@ async def over(spawner: NotebookSpawner, session: Session) -> None:
     ledger = spawner.ledger
     row = await _tried(spawner, "read", ledger.run(sessions.get, session.id))
     if row is not None and row.closed_at is not None:
+        if spawner._ending is None and not await _tried(
+            spawner, "look for", spawner.backend_running(session)
+        ):  # its agent ended it by itself, and nobody has cleared away after it
+            await _tried(spawner, "clear away", spawner.backend_left_over(session))
         return
     if await _tried(spawner, "look for", spawner.backend_running(session)):
         await _tried(spawner, "journal", ledger.run(sessions.ended, session.id, _now()))
