@@ -99,9 +99,9 @@ class Launch:
     agent: str = "inside"
     no_public_internet: bool = False
     egress_allowlist: tuple[str, ...] | None = None
-    run: str = "work"
     variables_bytes: int = DEFAULT_VARIABLES_BYTES
     variables_seconds: int = DEFAULT_VARIABLES_SECONDS
+    run: str = "work"
 
     def to_json(self) -> dict[str, Any]:
         """A dict ready for json.dumps."""
@@ -397,7 +397,7 @@ def _launch(catalog: Catalog, profile: Profile, flavor: Flavor, editor: str, run
         agent=profile.agent,
         no_public_internet=profile.no_public_internet,
         egress_allowlist=profile.egress_allowlist,
-        run=run,
         variables_bytes=profile.variables_bytes,
         variables_seconds=profile.variables_seconds,
+        run=run,
     )

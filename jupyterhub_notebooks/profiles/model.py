@@ -115,6 +115,8 @@ class Profile(Part):
     extend_seconds: f.Seconds = Field(default=DEFAULT_EXTEND_SECONDS, alias="extend_by")
     extensions: f.Times = DEFAULT_EXTENSIONS
     signals: f.Signals | None = None
+    variables_bytes: f.SizeBytes = Field(default=DEFAULT_VARIABLES_BYTES, alias="variables_size")
+    variables_seconds: f.Seconds = Field(default=DEFAULT_VARIABLES_SECONDS, alias="variables_time")
     enforcement: f.Enforcement | None = None
     framework: f.Line | None = None
     editors: f.Editors = Field(default=("jupyterlab",), alias="editor")
@@ -123,8 +125,6 @@ class Profile(Part):
     tools: Annotated[tuple[Tool, ...], f.AsTuple] = ()
     volumes: Annotated[tuple[Volume, ...], f.AsTuple] = ()
     no_public_internet: f.Switch = False
-    variables_bytes: f.SizeBytes = Field(default=DEFAULT_VARIABLES_BYTES, alias="variables_size")
-    variables_seconds: f.Seconds = Field(default=DEFAULT_VARIABLES_SECONDS, alias="variables_time")
     egress_allowlist: f.Hosts | None = None
     who: Who | None = None
     contact: f.Line | None = None
