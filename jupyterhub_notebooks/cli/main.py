@@ -44,7 +44,9 @@ COMMANDS: dict[str, Entry] = {
     "workspace": Entry(".workspace", "workspace", "Save, restore, list and check a workspace by hand."),
     "store": Entry(".store", "store", "Check the place where workspaces are saved."),
     "key": Entry(".key", "key", "Make and change the keys of encrypted workspaces."),
-    "completion": Entry(".completion", "completion", "Let the shell complete commands and names of notebooks."),
+    "completion": Entry(
+        ".completion", "completion", "Let the shell complete commands and names of notebooks."
+    ),
     "ledger": Entry(".ledger", "ledger", "Bring our database to the revision that this version needs."),
 }
 

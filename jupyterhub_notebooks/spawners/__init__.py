@@ -1,4 +1,4 @@
-"""How a notebook is started, watched and ended: one algorithm (base), and what each backend adds to it (local).
+"""How a notebook is started, watched and ended: one algorithm (base), and what each backend adds to it (local, docker).
 
 The entry point of a backend is its name here: the Hub asks for it once it has read its configuration, and
 then the Hub is looked at (checking).
@@ -10,10 +10,13 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    if name != "LocalNotebookSpawner":
+    if name == "LocalNotebookSpawner":
+        from .local import LocalNotebookSpawner as found
+    elif name == "DockerNotebookSpawner":
+        from .docker import DockerNotebookSpawner as found
+    else:
         raise AttributeError(name)
     from .checking import at_hub_start
-    from .local import LocalNotebookSpawner
 
-    at_hub_start(LocalNotebookSpawner)
-    return LocalNotebookSpawner
+    at_hub_start(found)
+    return found

@@ -1,0 +1,318 @@
+"""Notebooks as containers of one Docker engine, in front of dockerspawner.
+
+Promises: limits and walls of the launch are on the container before it runs; the files lie in two volumes named by
+the notebook's id, which outlive every container; the agent gets its grace whoever stops the container; a container
+is found by its session's id after any restart, of Hub or engine; one slow stop holds up nothing else. Traits of
+DockerSpawner go on working beside ours; `remove`, `name_template` and `cmd`'s place as the first process are ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import docker.errors
+from docker.types import Mount
+from dockerspawner import DockerSpawner
+from traitlets import Unicode, default
+
+from .. import __version__
+from ..ledger import Session, sessions
+from ..profiles.choosing import Abilities, Launch
+from . import engine
+from .base import NotebookSpawner
+from .local import EDITOR_URLS
+from .waiting import Patience
+
+#: Calls of all spawners of this Hub at once: a stop that waits takes no thread, a pull and a start do.
+THREADS = 64
+ENGINE_SECONDS = 120
+KILLED_SECONDS = 10.0
+LOG_LINES = 30
+POLL_SECONDS = 0.25
+#: How often the ledger hears of a pull.
+PULL_SECONDS = 1.0
+NETWORK = "notebooks"
+VOLUME = "docker:"
+SAVING_PAGE = ["/opt/notebook/bin/python", "-P", "-s", "-m", "jupyterhub_notebooks.agent.saving_page"]
+
+
+class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
+    """See the module. Entry point ``notebooks-docker``."""
+
+    workspace_path = Unicode(
+        "/workspace", help="Where a notebook's files lie in its container: its $HOME."
+    ).tag(config=True)
+    state_path = Unicode("/var/lib/notebook", help="Where the agent keeps what it knows of the volume.").tag(
+        config=True
+    )
+    run_path = Unicode("/run/notebook", help="Sockets and temporary files of one session.").tag(config=True)
+    data_path = Unicode("/data", help="The temporary volume, gone at the stop. Empty: none.").tag(config=True)
+
+    _executor = ThreadPoolExecutor(THREADS, thread_name_prefix="docker")
+
+    @property
+    def abilities(self) -> Abilities:  # type: ignore[override]
+        """What Docker can do; what only this machine knows (its kinds of GPU) is said in ``notebooks(c, …)``."""
+        given = Abilities.from_json(self.settings.abilities)
+        return replace(given, name="docker", images=True, limits_cpu=True, limits_memory=True)
+
+    @default("network_name")
+    def _default_network_name(self) -> str:
+        return NETWORK
+
+    @default("client_kwargs")
+    def _default_client_kwargs(self) -> dict[str, Any]:
+        return {"timeout": ENGINE_SECONDS}
+
+    @default("cmd")
+    def _default_cmd(self) -> list[str]:
+        return ["jupyterhub-singleuser"]
+
+    # -- the steps of base
+
+    def volume_of(self, notebook: str) -> str:
+        return f"{VOLUME}{notebook}"
+
+    def translate(self, launch: Launch) -> dict[str, Any]:
+        traits: dict[str, Any] = {
+            "environment": dict(launch.environment),
+            "mem_limit": launch.resources.memory_bytes,
+            "cpu_limit": float(launch.resources.cpu),
+            "remove": False,
+        }
+        if launch.image:
+            traits["image"] = launch.image
+        if not self.default_url:
+            traits["default_url"] = EDITOR_URLS.get(launch.editor, "/lab")
+        return traits
+
+    async def backend_start(self, session: Session) -> tuple[str, int]:
+        launch = Launch.from_json(session.launch)
+        self.object_name, self.object_id = engine.container_of(session.id), ""
+        try:
+            await self._fetch_image(session)
+            await self._check_image(launch)
+            await self._ensure_network()
+            await self._ensure_volumes(session)
+            made = await self._create(session, launch)
+            self.object_id = made["Id"]
+            self._persist()
+            await self.docker("start", self.object_id)
+            where: tuple[str, int] = await self.get_ip_and_port()
+            return where
+        except (docker.errors.DockerException, OSError) as error:
+            raise engine.told(_said(error), self.image, self.settings.contact) from error
+
+    async def backend_poll(self) -> int | None:
+        found = await self._inspect(self._session_id)
+        if found is None:
+            return 0
+        return None if found["State"]["Running"] else int(found["State"]["ExitCode"] or 0)
+
+    async def backend_running(self, session: Session) -> bool:
+        found = await self._inspect(session.id)
+        return bool(found and found["State"]["Running"])
+
+    async def backend_stop(self, session: Session, patience: Patience) -> str:
+        if not await self.backend_running(session):
+            return ""
+        name = engine.container_of(session.id)
+        await self._quietly("kill", name, signal="SIGTERM")
+        why = await patience.wait(self._ended(session))
+        if why:
+            await self._quietly("kill", name)
+            async with asyncio.timeout(KILLED_SECONDS):
+                await self._ended(session)
+        return why
+
+    async def backend_left_over(self, session: Session) -> list[str]:
+        """A container whose agent is gone holds nothing but a log; what ran beside the agent ended with it."""
+        found = await self._inspect(session.id)
+        if found is None:
+            return []
+        running = bool(found["State"]["Running"])
+        await self._quietly("remove_container", found["Id"], v=True, force=True)
+        if found["Id"] == self.object_id:
+            self.object_id = ""
+        return [f"container {found['Name'].lstrip('/')}"] if running else []
+
+    async def backend_log(self) -> list[str]:
+        if not self._session_id:
+            return []
+        name = engine.container_of(self._session_id)
+        said = await self._quietly("logs", name, tail=LOG_LINES)
+        return said.decode("utf-8", "replace").splitlines() if said else []
+
+    # -- what a container is made of
+
+    async def _fetch_image(self, session: Session) -> None:
+        """The image on this engine; while it comes, the session's row says how much of it is there."""
+        if self.pull_policy.lower() != "always":
+            try:
+                await self.docker("inspect_image", self.image)
+                return
+            except docker.errors.NotFound:
+                if self.pull_policy.lower() in ("never", "skip"):
+                    raise
+        self.log.info("Fetching image %s for session %s", self.image, session.id)
+        layers = engine.Layers()
+        pull = asyncio.wrap_future(self.executor.submit(self._pull, layers))
+        told = -1
+        while not pull.done():
+            await asyncio.wait({pull}, timeout=PULL_SECONDS)
+            if layers.done_bytes != told:
+                told = layers.done_bytes
+                values = {"phase": "pulling", "done_bytes": told, "total_bytes": layers.total_bytes}
+                await self.ledger.run(sessions.report, [sessions.Report(session.id, values)])
+        await pull
+        if layers.error:
+            raise docker.errors.DockerException(layers.error)
+
+    def _pull(self, layers: engine.Layers) -> None:
+        repository, tag = _split(self.image)
+        for line in self.client.pull(repository, tag=tag, stream=True, decode=True):
+            layers.take(line)
+
+    async def _check_image(self, launch: Launch) -> None:
+        """What the profile says of the agent is true of the image."""
+        image = await self.docker("inspect_image", self.image)
+        has = ((image.get("Config") or {}).get("Labels") or {}).get(engine.AGENT_LABEL)
+        if launch.agent == "inside" and not has:
+            raise engine.without_agent(self.image, self.settings.contact)
+        if has and not engine.serves(has, __version__):
+            raise engine.too_old(self.image, has, __version__, self.settings.contact)
+
+    async def _ensure_network(self) -> None:
+        """A bridge on which notebooks do not see one another. One that is there is taken as it is."""
+        if self.network_name in ("bridge", "host", "none"):
+            return
+        if await self.docker("networks", names=[self.network_name]):
+            return
+        await self._quietly(
+            "create_network",
+            self.network_name,
+            driver="bridge",
+            options={"com.docker.network.bridge.enable_icc": "false"},
+            labels={f"{engine.LABEL}network": "1"},
+            check_duplicate=True,
+        )
+
+    async def _ensure_volumes(self, session: Session) -> None:
+        labels = {f"{engine.LABEL}notebook": session.notebook}
+        for name in self._volumes(session).values():
+            await self.docker("create_volume", name, labels=labels)
+
+    def _volumes(self, session: Session) -> dict[str, str]:
+        """A volume that was left behind has names of its own, and so have those that came in its place."""
+        name = (session.volume or "").removeprefix(VOLUME)
+        notebook, _, number = name.partition(".")
+        its = name if notebook == session.notebook and (number or "0").isdecimal() else session.notebook
+        return engine.volumes_of(its)
+
+    async def _create(self, session: Session, launch: Launch) -> dict[str, Any]:
+        grace = int(self.settings.save_timeout_seconds)
+        limits = engine.host_config(launch)
+        host: dict[str, Any] = dict(self._given("extra_host_config"))
+        self.set_trait("extra_host_config", {**limits, **host})
+        given: dict[str, Any] = dict(self._given("extra_create_kwargs"))
+        labels = {**engine.labels_of(session.notebook, session.id, launch), **(given.get("labels") or {})}
+        made_of = {"stop_timeout": grace, "working_dir": "/", **given, "labels": labels}
+        self.set_trait("extra_create_kwargs", made_of)
+        made: dict[str, Any] = await self.create_object()
+        return made
+
+    def _given(self, trait: str) -> Mapping[str, Any]:
+        """What the administrator set, a dict or what makes one."""
+        return self._eval_if_callable(getattr(self, trait)) or {}
+
+    @property
+    def mount_binds(self) -> list[Mount]:
+        """Those of the administrator, and ours: two volumes that stay, and what is gone with the container."""
+        mounts = list(super().mount_binds)
+        if self._session is not None:
+            names = self._volumes(self._session)
+            mounts += [
+                Mount(self.workspace_path, names["files"], type="volume"),
+                Mount(self.state_path, names["state"], type="volume"),
+            ]
+        passing = [path for path in (self.run_path, self.data_path, "/tmp", "/var/tmp") if path]
+        return mounts + [Mount(path, None, type="volume") for path in passing]
+
+    async def get_command(self) -> list[str]:
+        """The agent, and after it what it starts."""
+        only_save = self._session is not None and self._session.kind == "save"
+        server = SAVING_PAGE if only_save else [*self.cmd, *self.get_args()]
+        flags = ["--only-save"] if only_save else []
+        return [
+            "notebook-agent", "run", *flags, "--state", self.state_path, "--run-dir", self.run_path, "--", *server,
+        ]  # fmt: skip
+
+    def get_env(self) -> dict[str, str]:
+        env: dict[str, str] = super().get_env()
+        if self._session is not None:
+            env |= {
+                "HOME": self.workspace_path,
+                "NOTEBOOK_SESSION_ID": self._session.id,
+                "NOTEBOOK_SESSION_TOKEN": self._token,
+                "NOTEBOOK_SERVICE_URL": self.settings.reachable_url,
+                "NOTEBOOK_WORKSPACE": self.workspace_path,
+                "NOTEBOOK_AGENT_SOCKET": f"{self.run_path}/agent.sock",
+            }
+        return env
+
+    # -- what a Hub restart must find again
+
+    async def get_url(self) -> str:
+        """The container's address now: an engine that was restarted gives another one."""
+        if self._session_id and self.server is not None:
+            try:
+                self.server.ip, self.server.port = await self.get_ip_and_port()
+            except (docker.errors.DockerException, OSError, KeyError) as error:
+                self.log.warning("The address of %s is not known: %s", self._log_name, error)
+        return await super().get_url()
+
+    # -- asking the engine
+
+    async def _inspect(self, session: str) -> dict[str, Any] | None:
+        """The container of a session; None where there is none. An engine that does not answer raises."""
+        if not session:
+            return None
+        try:
+            found: dict[str, Any] = await self.docker("inspect_container", engine.container_of(session))
+            return found
+        except docker.errors.NotFound:
+            return None
+
+    async def _ended(self, session: Session) -> None:
+        while await self.backend_running(session):  # noqa: ASYNC110  (the engine tells nobody)
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _quietly(self, method: str, *args: Any, **more: Any) -> Any:
+        """A call whose object may be gone meanwhile, or there already: then None."""
+        try:
+            return await self.docker(method, *args, **more)
+        except docker.errors.APIError as error:
+            if error.status_code in (404, 409):
+                return None
+            raise
+
+
+def _said(error: Exception) -> str:
+    """What the engine wrote, without the library's words around it."""
+    if isinstance(error, docker.errors.APIError):
+        return str(error.explanation or error)
+    if isinstance(error, OSError) or "Error while fetching server API version" in str(error):
+        return f"Docker does not answer: {error}"
+    return str(error)
+
+
+def _split(image: str) -> tuple[str, str | None]:
+    """Repository and tag; an image that is named by its digest has no tag."""
+    if "@" in image:
+        return image, None
+    head, colon, tag = image.rpartition(":")
+    return (head, tag) if colon and "/" not in tag else (image, "latest")
