@@ -13,6 +13,19 @@ from jupyterhub_notebooks.errors import Unchecked
 
 some.register_type_strategy(float, some.floats(allow_nan=False, allow_infinity=False))
 
+#: An order's details are what a service wrote: anything that JSON has.
+some.register_type_strategy(
+    contract.Order,
+    some.builds(
+        contract.Order,
+        id=some.text(),
+        do=some.text(),
+        cause=some.text(),
+        actor=some.text(),
+        details=some.dictionaries(some.text(), some.integers() | some.lists(some.text())),
+    ),
+)
+
 KINDS = [
     kind
     for name in contract.__all__

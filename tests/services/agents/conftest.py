@@ -48,8 +48,8 @@ def fresh(service: RunningAgents, user: str | None = None, **more: Any) -> MadeS
     return service.new_session(user or f"user{number}", f"notebook-{number}", **more)
 
 
-def hello(service: RunningAgents, session: MadeSession) -> dict[str, Any]:
-    status, answer = service.call(session, "POST", "hello", {"agent_version": "0.1"})
+def hello(service: RunningAgents, session: MadeSession, **more: Any) -> dict[str, Any]:
+    status, answer = service.call(session, "POST", "hello", {"agent_version": "0.1", **more})
     assert status == 200, answer
     return answer
 

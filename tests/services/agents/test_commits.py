@@ -200,7 +200,7 @@ def test_a_commit_clears_what_was_unsaved_and_settling_for_others_does_not(servi
     from jupyterhub_notebooks.ledger import users
 
     second = service.new_session(users.get(service.ledger, owner).hub_name, row.server_name, volume="here")
-    answer = hello(service, second)
+    answer = hello(service, second, volume="kept", base=1)
     assert (answer["head"], answer["lease"]["number"]) == (1, 2)
     assert notebooks.workspace(service.ledger, first.workspace).unsaved_on == "here"
     assert commit(service, second, 2, lease=2)[0] == 200
