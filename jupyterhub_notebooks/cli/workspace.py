@@ -166,5 +166,10 @@ def _follow(volume: Volume, space: WorkspaceStore, head: SnapshotHead | None, on
     return False
 
 
-for command in (encrypt_command, *workspace_history.COMMANDS, *workspace_care.COMMANDS, *workspace_space.COMMANDS):
+for command in (
+    encrypt_command,
+    *workspace_history.COMMANDS,
+    *workspace_care.COMMANDS,
+    *workspace_space.COMMANDS,
+):
     workspace.add_command(command)

@@ -18,8 +18,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
-from jupyterhub_notebooks.workspace.duplicating import duplicate
-
 from jupyterhub_notebooks import __version__
 from jupyterhub_notebooks.clock import from_text
 from jupyterhub_notebooks.errors import BadInput, Damaged, NotebooksError
@@ -33,6 +31,7 @@ from jupyterhub_notebooks.workspace import (
     workspace_prefix,
 )
 from jupyterhub_notebooks.workspace.copying import clean
+from jupyterhub_notebooks.workspace.duplicating import duplicate
 from jupyterhub_notebooks.workspace.entries import DIRECTORY, FILE, Entry, shown
 from jupyterhub_notebooks.workspace.snapshots import compose_snapshot, head_of
 from jupyterhub_notebooks.workspace.taking import taken

@@ -49,6 +49,7 @@ def test_of_thousands_of_files_each_page_is_read_once(space, volume):
 
     class Counts:
         keys = space.store.keys
+
         def __init__(self):
             self.asked = []
 
