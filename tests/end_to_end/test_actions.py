@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from .pages import log_in, new_notebook, open_list, row, stop, wait_for_lab
 from .product import Person, Product, until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def menu(page: Page, title: str, item: str):
