@@ -38,7 +38,7 @@ def files_of(product: Product, person: Person, server: str):
 
 
 def test_each_action_on_the_list_and_its_undo(product: Product, page: Page) -> None:
-    person = product.add_user("mara")
+    person = product.add_user("nele")
     log_in(page, person)
     new_notebook(page, person, "Churn")
     stop(page, person, "Churn")
