@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -146,15 +146,7 @@ async def restore_all(context: Context, person: Person, view: NotebookView, numb
     made = await reader.ask(
         "compose", space, source=source.number, number=next_number, parent=parent, now=to_text(now)
     )
-    facts = facts_of(made)
-    await context.ledger.run(reverting.reserve, notebook.id, next_number, facts, now)
-    done = (notebook.id, space, next_number, number, person.user.id, now)
-    try:
-        await reader.ask("put", space, number=next_number, body=made["body"])
-    except Conflict:
-        await context.ledger.run(reverting.settle, *done, written=False)
-        raise
-    await context.ledger.run(reverting.settle, *done, written=True)
+    await taking.put(context, person, view, reader, made, number=next_number, source=number, now=now)
     undo = Undo("restore_all", {}, parent) if parent is not None else None
     kept = f" What was there is snapshot {parent}." if parent else ""
     return Done(
@@ -162,11 +154,6 @@ async def restore_all(context: Context, person: Person, view: NotebookView, numb
         undo=undo,
         more={"snapshot": next_number},
     )
-
-
-def facts_of(raw: Mapping[str, Any]) -> Facts:
-    names = ("kind", "sha256", "size_bytes", "files", "stored_bytes")
-    return Facts(**{name: raw[name] for name in names})
 
 
 async def duplicate(
@@ -220,7 +207,7 @@ async def _duplicated(
             into_key=key.hex() if key else None,
             now=to_text(now),
         )
-        return await ledger.run(_made, person, view, title, space, facts_of(said), settings.store, now)
+        return await ledger.run(_made, person, view, title, space, taking.facts_of(said), settings.store, now)
     except BaseException:
         with contextlib.suppress(NotebooksError):
             await reader.ask("erase", view.notebook.workspace, into=space)

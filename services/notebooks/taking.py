@@ -5,7 +5,9 @@ Promises: what was there is the save before; nothing is running and nothing is u
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from jupyterhub_notebooks.clock import to_text
 from jupyterhub_notebooks.errors import Conflict, Refusal
@@ -50,16 +52,7 @@ async def into_stopped(
         into=into,
         now=to_text(now),
     )
-    names = ("kind", "sha256", "size_bytes", "files", "stored_bytes")
-    facts = Facts(**{name: made[name] for name in names})
-    await context.ledger.run(reverting.reserve, notebook.id, next_number, facts, now)
-    done = (notebook.id, space, next_number, number, person.user.id, now)
-    try:
-        await reader.ask("put", space, number=next_number, body=made["body"])
-    except Conflict:
-        await context.ledger.run(reverting.settle, *done, written=False)
-        raise
-    await context.ledger.run(reverting.settle, *done, written=True)
+    await put(context, person, view, reader, made, number=next_number, source=number, now=now)
     what = paths[0] if len(paths) == 1 else count(len(paths), "file or folder", "files and folders")
     where = f" as a copy in {into}" if into else ""
     return Done(
@@ -67,3 +60,32 @@ async def into_stopped(
         undo=Undo("restore_all", {}, base),
         more={"snapshot": next_number},
     )
+
+
+async def put(
+    context: Context,
+    person: Person,
+    view: NotebookView,
+    reader: Reader,
+    made: Mapping[str, Any],
+    *,
+    number: int,
+    source: int,
+    now: datetime,
+) -> None:
+    """The snapshot that was composed as made becomes the newest one. Raises Refusal or Conflict; then it does not."""
+    notebook, space = view.notebook.id, view.notebook.workspace
+    await context.ledger.run(reverting.reserve, notebook, number, facts_of(made), now)
+    done = (notebook, space, number, source, person.user.id, now)
+    try:
+        await reader.ask("put", space, number=number, body=made["body"])
+    except Conflict:
+        await context.ledger.run(reverting.settle, *done, written=False)
+        raise
+    await context.ledger.run(reverting.settle, *done, written=True)
+
+
+def facts_of(raw: Mapping[str, Any]) -> Facts:
+    """What the row of a snapshot says, from the reader's answer."""
+    names = ("kind", "sha256", "size_bytes", "files", "stored_bytes")
+    return Facts(**{name: raw[name] for name in names})
