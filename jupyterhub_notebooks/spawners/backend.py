@@ -52,3 +52,11 @@ class Backend:
     async def backend_log(self) -> list[str]:
         """The last lines that the session wrote, as far as the backend keeps them."""
         return []
+
+
+def volume_key_of(session: Session, prefix: str) -> str:
+    """By what the volume of a session is named, as ``ledger.aside.volume_key`` made it: its notebook's id, and a number
+    where it came in the place of one that was left behind. prefix: what this backend puts before it."""
+    name = (session.volume or "").removeprefix(prefix)
+    notebook, _, number = name.partition(".")
+    return name if notebook == session.notebook and (number or "0").isdecimal() else session.notebook

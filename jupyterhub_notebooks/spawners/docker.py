@@ -23,6 +23,7 @@ from .. import __version__
 from ..ledger import Session, sessions
 from ..profiles.choosing import Abilities, Launch
 from . import engine
+from .backend import volume_key_of
 from .base import NotebookSpawner
 from .local import EDITOR_URLS
 from .waiting import Patience
@@ -203,15 +204,8 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
 
     async def _ensure_volumes(self, session: Session) -> None:
         labels = {f"{engine.LABEL}notebook": session.notebook}
-        for name in self._volumes(session).values():
+        for name in engine.volumes_of(volume_key_of(session, VOLUME)).values():
             await self.docker("create_volume", name, labels=labels)
-
-    def _volumes(self, session: Session) -> dict[str, str]:
-        """A volume that was left behind has names of its own, and so have those that came in its place."""
-        name = (session.volume or "").removeprefix(VOLUME)
-        notebook, _, number = name.partition(".")
-        its = name if notebook == session.notebook and (number or "0").isdecimal() else session.notebook
-        return engine.volumes_of(its)
 
     async def _create(self, session: Session, launch: Launch) -> dict[str, Any]:
         grace = int(self.settings.save_timeout_seconds)
@@ -234,7 +228,7 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
         """Those of the administrator, and ours: two volumes that stay, and what is gone with the container."""
         mounts = list(super().mount_binds)
         if self._session is not None:
-            names = self._volumes(self._session)
+            names = engine.volumes_of(volume_key_of(self._session, VOLUME))
             mounts += [
                 Mount(self.workspace_path, names["files"], type="volume"),
                 Mount(self.state_path, names["state"], type="volume"),

@@ -27,6 +27,7 @@ from ..errors import NoSpace, NotebooksError
 from ..ledger import Session
 from ..profiles.choosing import Abilities, Launch
 from . import processes
+from .backend import volume_key_of
 from .base import NotebookSpawner
 from .refusing import NotStarted
 from .waiting import Patience, until
@@ -199,10 +200,7 @@ class LocalNotebookSpawner(NotebookSpawner):
 
     def _volume(self, session: Session) -> Path:
         """A volume that was left behind has a folder of its own, and so has the one that came in its place."""
-        name = (session.volume or "").removeprefix(VOLUME)
-        notebook, _, number = name.partition(".")
-        its = name if notebook == session.notebook and (number or "0").isdecimal() else session.notebook
-        return Path(self.volumes_dir).absolute() / its
+        return Path(self.volumes_dir).absolute() / volume_key_of(session, VOLUME)
 
     def _log_file(self, session: str) -> Path:
         return Path(self.logs_dir).absolute() / f"{session}.log"
