@@ -19,6 +19,7 @@ from ..names import new_id
 from . import audit
 from .database import Ledger
 from .rows import SetAside, Snapshot, made
+from .stopped import locked
 from .tables import notebooks, sessions, set_aside, snapshots, workspaces
 
 
@@ -33,12 +34,8 @@ def leave(ledger: Ledger, notebook: str, actor: str, now: datetime) -> SetAside:
     Raises Refusal where something runs, everything is saved, or nothing ever was.
     """
     with ledger.write() as connection:
-        row = connection.execute(select(notebooks).where(notebooks.c.id == notebook).with_for_update()).one()
-        space = connection.execute(
-            select(workspaces).where(workspaces.c.id == row.workspace).with_for_update()
-        ).one()
-        running = select(sessions.c.id).where(sessions.c.notebook == notebook, sessions.c.closed_at.is_(None))
-        if connection.execute(running).first() is not None:
+        row, space, running = locked(connection, notebook)
+        if running:
             raise Refusal(
                 f"{row.title} is running or being saved",
                 "Its files are in use.",

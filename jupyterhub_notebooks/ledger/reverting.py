@@ -8,24 +8,21 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ..errors import Conflict, Refusal
 from . import audit
 from .database import Ledger
 from .snapshots import Facts
-from .tables import notebooks, sessions, snapshots, workspaces
+from .stopped import locked
+from .tables import sessions, snapshots
 
 
 def reserve(ledger: Ledger, notebook: str, number: int, facts: Facts, now: datetime) -> None:
     """The row of the new snapshot ``number``. Raises Refusal or Conflict; then nothing is written."""
     with ledger.write() as connection:
-        row = connection.execute(select(notebooks).where(notebooks.c.id == notebook).with_for_update()).one()
-        space = connection.execute(
-            select(workspaces).where(workspaces.c.id == row.workspace).with_for_update()
-        ).one()
-        running = select(sessions.c.id).where(sessions.c.notebook == notebook, sessions.c.closed_at.is_(None))
-        if connection.execute(running).first() is not None:
+        row, space, running = locked(connection, notebook)
+        if running:
             raise Refusal(
                 f"{row.title} is running",
                 "Everything is restored while nothing writes the files.",
@@ -49,20 +46,7 @@ def reserve(ledger: Ledger, notebook: str, number: int, facts: Facts, now: datet
             .order_by(sessions.c.id.desc())
             .limit(1)
         ).scalar()
-        connection.execute(
-            insert(snapshots).values(
-                workspace=row.workspace,
-                number=number,
-                kind="save",
-                state="reserved",
-                session=session or notebook,
-                sha256=facts.sha256,
-                at=now,
-                size_bytes=facts.size_bytes,
-                files=facts.files,
-                stored_bytes=facts.stored_bytes,
-            )
-        )
+        _insert(connection, row.workspace, number, "reserved", session or notebook, facts, now)
 
 
 def settle(
@@ -104,17 +88,24 @@ def name(
 def adopt(ledger: Ledger, notebook: str, workspace: str, facts: Facts, session: str, at: datetime) -> None:
     """The first snapshot of a notebook that was made with the files of another one."""
     with ledger.write() as connection:
-        connection.execute(
-            insert(snapshots).values(
-                workspace=workspace,
-                number=1,
-                kind="save",
-                state="committed",
-                session=session or notebook,
-                sha256=facts.sha256,
-                at=at,
-                size_bytes=facts.size_bytes,
-                files=facts.files,
-                stored_bytes=facts.stored_bytes,
-            )
+        _insert(connection, workspace, 1, "committed", session or notebook, facts, at)
+
+
+def _insert(
+    connection: Connection, workspace: str, number: int, state: str, session: str, facts: Facts, at: datetime
+) -> None:
+    """A save's row."""
+    connection.execute(
+        insert(snapshots).values(
+            workspace=workspace,
+            number=number,
+            kind="save",
+            state=state,
+            session=session,
+            sha256=facts.sha256,
+            at=at,
+            size_bytes=facts.size_bytes,
+            files=facts.files,
+            stored_bytes=facts.stored_bytes,
         )
+    )
