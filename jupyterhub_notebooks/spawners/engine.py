@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import NoSpace, NotebooksError
@@ -66,69 +67,84 @@ def labels_of(notebook: str, session: str, launch: Launch) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class _Words:
+    """What an answer of the engine means. said: a pattern of it, small letters. In the texts {image} is the image, and {said}
+    the engine's own words; next: what comes before asking."""
+
+    said: str
+    title: str
+    why: str = "{said}"
+    next: tuple[str, ...] = ("Start it again",)
+    cause: str = ""
+
+
+#: The first that fits is told.
+_TOLD = (
+    _Words(
+        "could not select device driver",
+        "This machine has no GPU that notebooks can use",
+        "Docker has no driver for it: NVIDIA's container toolkit is missing",
+        ("Choose a profile without a GPU",),
+        "no_gpu",
+    ),
+    _Words(
+        "unauthorized|authentication required|no basic auth credentials",
+        "The image {image} could not be fetched",
+        "Its registry wants a login that this Hub has not, or that has ended",
+        (),
+        "image_login",
+    ),
+    _Words(
+        "(?=.*denied).*pull access",
+        "The image {image} could not be fetched",
+        "Its registry does not have it, or wants a login that this Hub has not",
+        (),
+        "image_missing",
+    ),
+    _Words(
+        "manifest unknown|(?=.*not found).*manifest|no such image",
+        "There is no image {image}",
+        "The registry answers and does not have it under this name and tag",
+        (),
+        "image_missing",
+    ),
+    _Words(
+        "dial tcp|no such host|i/o timeout|connection refused|tls handshake|x509",
+        "The image {image} could not be fetched",
+        "Its registry cannot be reached: {said}",
+        ("Start it again in a moment",),
+        "registry_away",
+    ),
+    _Words(
+        "port is already allocated|address already in use",
+        "The notebook's port is taken on this machine",
+        cause="port_taken",
+    ),
+    _Words(
+        "is already in use by container", "A container of this notebook is still there", cause="name_taken"
+    ),
+    _Words(
+        "executable file not found|(?=.*no such file or directory).*exec",
+        "The image {image} cannot run a notebook",
+        "A program is missing in it: {said}",
+        ("Choose another profile",),
+        "image_without_agent",
+    ),
+    _Words("", "The notebook's container could not be started"),
+)
+
+
 def told(said: str, image: str, contact: str) -> NotebooksError:
     """An answer of the engine to a start, as a reason and what to do next. said: its message."""
-    ask = (f"Ask {contact}",)
-    low = said.lower()
+    ask, low = f"Ask {contact}", " ".join(said.lower().split())
     if "no space left on device" in low:
-        return NoSpace("The disk of this machine is full", "Docker could not write to it", list(ask))
-    if "could not select device driver" in low:
-        return NotStarted(
-            "This machine has no GPU that notebooks can use",
-            "Docker has no driver for it: NVIDIA's container toolkit is missing",
-            ("Choose a profile without a GPU", *ask),
-            cause="no_gpu",
-        )
-    if "unauthorized" in low or "authentication required" in low or "no basic auth credentials" in low:
-        return NotStarted(
-            f"The image {image} could not be fetched",
-            "Its registry wants a login that this Hub has not, or that has ended",
-            ask,
-            cause="image_login",
-        )
-    if "denied" in low and "pull access" in low:
-        return NotStarted(
-            f"The image {image} could not be fetched",
-            "Its registry does not have it, or wants a login that this Hub has not",
-            ask,
-            cause="image_missing",
-        )
-    if "manifest unknown" in low or ("not found" in low and "manifest" in low) or "no such image" in low:
-        return NotStarted(
-            f"There is no image {image}",
-            "The registry answers and does not have it under this name and tag",
-            ask,
-            cause="image_missing",
-        )
-    if re.search(r"dial tcp|no such host|i/o timeout|connection refused|tls handshake|x509", low):
-        return NotStarted(
-            f"The image {image} could not be fetched",
-            f"Its registry cannot be reached: {_short(said)}",
-            ("Start it again in a moment", *ask),
-            cause="registry_away",
-        )
-    if "port is already allocated" in low or "address already in use" in low:
-        return NotStarted(
-            "The notebook's port is taken on this machine",
-            _short(said),
-            ("Start it again", *ask),
-            cause="port_taken",
-        )
-    if "is already in use by container" in low:
-        return NotStarted(
-            "A container of this notebook is still there",
-            _short(said),
-            ("Start it again", *ask),
-            cause="name_taken",
-        )
-    if "executable file not found" in low or ("no such file or directory" in low and "exec" in low):
-        return NotStarted(
-            f"The image {image} cannot run a notebook",
-            f"A program is missing in it: {_short(said)}",
-            ("Choose another profile", *ask),
-            cause="image_without_agent",
-        )
-    return NotStarted("The notebook's container could not be started", _short(said), ("Start it again", *ask))
+        return NoSpace("The disk of this machine is full", "Docker could not write to it", [ask])
+    words = next(one for one in _TOLD if re.search(one.said, low))
+    filled = {"image": image, "said": _short(said)}
+    return NotStarted(
+        words.title.format(**filled), words.why.format(**filled), (*words.next, ask), cause=words.cause
+    )
 
 
 def without_agent(image: str, contact: str) -> NotStarted:
