@@ -87,15 +87,14 @@ def contents(path: Path) -> bytes:
 
 def notebook_processes(product: Product) -> list[psutil.Process]:
     """Agent, server and kernels: what runs for a session."""
-    return [one for one in product.processes() if "NOTEBOOK_SESSION_ID" in one.environ()]
+    return [one for one, words in product.environments() if "NOTEBOOK_SESSION_ID" in words]
 
 
 def tokens(product: Product) -> dict[str, str]:
     """The token of each session that runs here, as its agent holds it."""
-    held = [one.environ() for one in notebook_processes(product)]
     return {
         words["NOTEBOOK_SESSION_ID"]: words["NOTEBOOK_SESSION_TOKEN"]
-        for words in held
+        for _, words in product.environments()
         if "NOTEBOOK_SESSION_TOKEN" in words
     }
 
@@ -103,11 +102,13 @@ def tokens(product: Product) -> dict[str, str]:
 def around(product: Product) -> dict[str, bytes]:
     """All that a notebook can see of us, and what is written about it: processes, `ps`, files, logs, output."""
     found = {"the output of `up`": product.output.encode()}
-    for one in notebook_processes(product):
+    for one, words in product.environments():
+        if "NOTEBOOK_SESSION_ID" not in words:
+            continue
         proc = Path(f"/proc/{one.pid}")
         for name in ("environ", "cmdline"):
-            found[f"{proc / name} ({one.name()})"] = contents(proc / name) if proc.exists() else b""
-        run_dir = one.environ().get("NOTEBOOK_AGENT_SOCKET")
+            found[f"{proc / name} ({one.pid})"] = contents(proc / name) if proc.exists() else b""
+        run_dir = words.get("NOTEBOOK_AGENT_SOCKET")
         if run_dir:
             found |= {str(path): contents(path) for path in Path(run_dir).parent.rglob("*")}
     for one in psutil.process_iter():

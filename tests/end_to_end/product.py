@@ -124,6 +124,16 @@ class Product:
                 continue
         return found
 
+    def environments(self) -> list[tuple[psutil.Process, dict[str, str]]]:
+        """Those processes with their variables, without the ones that ended meanwhile."""
+        found = []
+        for one in self.processes():
+            try:
+                found.append((one, one.environ()))
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+        return found
+
     def kill_all(self) -> None:
         for one in self.processes():
             try:

@@ -13,7 +13,7 @@ import pytest
 
 from tests import postgres
 
-from . import configs, keyless
+from . import configs
 from .coming_back import everything_comes_back
 from .product import Person, Product, until
 
@@ -63,8 +63,8 @@ async def test_a_quiet_notebook_is_stopped_and_what_a_dead_one_left_is_saved(on_
     lost.start()
     await lost.run("open('late.txt', 'w').write('typed just now')")
     id = session_of(product, "lost")["id"]
-    for one in keyless.notebook_processes(product):
-        if one.environ()["NOTEBOOK_SESSION_ID"] == id:
+    for one, words in product.environments():
+        if words.get("NOTEBOOK_SESSION_ID") == id:
             one.kill()
     until(lambda: row_of(product, id)["closed_at"], 120, 1, what="the janitor's end of it")
     assert row_of(product, id)["cause"] == "agent_died"

@@ -13,7 +13,7 @@ from jupyterhub_notebooks.workspace.store.probe import Raw
 from tests import certificates, s3
 
 from . import configs
-from .keyless import around, call, notebook_processes, put_of
+from .keyless import around, call, notebook_processes, put_of, tokens
 from .keyless import nowhere as assert_nowhere
 from .product import Product
 
@@ -67,7 +67,7 @@ async def round_trip(product: Product, server: s3.S3, more: dict[str, str], fold
     assert_nowhere(list(variables.values()), {"a kernel's environment": printed.encode()})
     processes = notebook_processes(product)
     assert processes
-    token = next(value for one in processes if (value := one.environ().get("NOTEBOOK_SESSION_TOKEN")))
+    token = next(iter(tokens(product).values()))
     assert_nowhere(list(variables.values()), around(product))
     assert_closed_to_others(product, server, token, secrets)
     person.stop()

@@ -19,9 +19,8 @@ def two(product):
     for person in (one, other):
         person.start("own")
     tokens = {}
-    for process in product.processes():
-        words = process.environ()
-        if "NOTEBOOK_SESSION_TOKEN" in words and "jupyterhub_notebooks.agent" in " ".join(process.cmdline()):
+    for _, words in product.environments():
+        if "NOTEBOOK_SESSION_TOKEN" in words:
             tokens[words["NOTEBOOK_SESSION_ID"]] = (
                 words["NOTEBOOK_SESSION_TOKEN"],
                 words["NOTEBOOK_SERVICE_URL"].rstrip("/") + "/",

@@ -179,7 +179,8 @@ def test_a_commit_that_was_cut_off_is_settled_by_its_object(hub):
             "UPDATE snapshots SET state = 'reserved', at = ? WHERE session = ?", (old, session.id)
         )
         connection.exec_driver_sql(
-            "INSERT INTO snapshots SELECT workspace, number + 1, kind, state, session, ?, at, size_bytes, files,"
+            "INSERT INTO snapshots (workspace, number, kind, state, session, sha256, at, size_bytes, files,"
+            " stored_bytes) SELECT workspace, number + 1, kind, state, session, ?, at, size_bytes, files,"
             " stored_bytes FROM snapshots WHERE session = ? AND number = ?",
             ("0" * 64, session.id, head.number),
         )
