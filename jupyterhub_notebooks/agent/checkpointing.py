@@ -21,8 +21,8 @@ class Checkpointing:
 
     def __init__(self, tell: Callable[[], None], monotonic: Callable[[], float] = time.monotonic) -> None:
         self._tell, self._monotonic = tell, monotonic
-        # A server that outlives its agent carries out the next one too.
-        self._number = int(time.time())
+        # A server that outlives its agent carries out the next agent's first one too, however soon it comes.
+        self._number = time.time_ns() // 1000
         self._news = threading.Condition()
         self._wanted: Checkpoint | None = None
         self._kept: KeptVariables | None = None

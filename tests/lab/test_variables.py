@@ -163,9 +163,6 @@ def test_a_command_in_a_cell_brings_them_back_too(lab: LabServer) -> None:
     end(lab, page)
 
 
-@pytest.mark.xfail(
-    reason="with a busy kernel interrupted at a session's end the server's answer comes after its bound: to be mended"
-)
 def test_a_busy_kernel_is_left_alone_before_an_idle_stop_and_interrupted_where_the_session_ends(
     lab: LabServer,
 ) -> None:

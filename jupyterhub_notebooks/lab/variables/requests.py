@@ -21,7 +21,7 @@ class Requests:
 
     def heard(self, state: SessionState) -> None:
         wanted = state.checkpoint
-        if wanted is None or wanted.number <= self._last:
+        if wanted is None or wanted.number == self._last:
             return
         self._last = wanted.number
 
