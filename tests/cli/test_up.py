@@ -195,6 +195,7 @@ def test_state_is_kept_from_one_up_to_the_next(own):
     assert own.admin().log_in()
 
 
+@pytest.mark.slow
 def test_an_administrator_who_was_removed_does_not_come_back(own):
     own.start()
     boss = own.command("user", "add", "boss", "--admin").stdout.split("password ")[1].split()[0]

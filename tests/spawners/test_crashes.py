@@ -63,6 +63,7 @@ def test_a_killed_hub_finds_its_notebooks_again_and_can_stop_them(own_hub):
     assert gone(session.id)
 
 
+@pytest.mark.slow
 def test_a_notebook_that_ended_while_the_hub_was_dead_is_stopped_in_words(own_hub):
     hub = own_hub()
     hub.user("rosa")
@@ -76,6 +77,7 @@ def test_a_notebook_that_ended_while_the_hub_was_dead_is_stopped_in_words(own_hu
     until(lambda: gone(session.id), what="the end of what it left")
 
 
+@pytest.mark.slow
 def test_a_start_survives_the_death_of_the_hub(bad_hub):
     hub = bad_hub
     hub.user("slow")
@@ -96,6 +98,7 @@ def test_a_start_survives_the_death_of_the_hub(bad_hub):
     assert gone(session.id)
 
 
+@pytest.mark.slow
 def test_a_session_that_the_hub_forgot_is_stopped_and_told_as_being_saved(own_hub):
     hub = own_hub()
     hub.user("sven")
@@ -138,6 +141,7 @@ def test_an_agent_that_does_not_hear_is_killed_once_nothing_moves_and_it_is_jour
     assert gone(session.id) and "made no progress" in hub.log()
 
 
+@pytest.mark.slow
 def test_a_stop_that_the_hub_did_not_finish_is_finished_after_its_restart(bad_hub):
     hub = bad_hub
     hub.user("deaf")
@@ -175,6 +179,7 @@ def test_a_stop_in_the_middle_of_a_start_leaves_nothing(bad_hub):
     assert gone(session.id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", ["hook", "ledger"])
 def test_a_stop_ends_the_processes_whatever_else_fails(own_hub, broken):
     more = {

@@ -24,13 +24,24 @@ ROLES = [{"name": name} for name in checking.ROLES]
             3,
             "c.JupyterHub.cleanup_servers: The Hub would stop every notebook",
         ),
-        (
+        pytest.param(
             "c.JupyterHub.services = []",
             3,
             "c.JupyterHub.services: notebooks and agents are not there",
+            marks=pytest.mark.slow,
         ),
-        ("c.JupyterHub.load_roles = []", 3, "Move the line `c.JupyterHub.load_roles = …` above that call"),
-        ("c.NotebookSpawner.settings_json = ''", 3, "This Hub has no settings of notebooks"),
+        pytest.param(
+            "c.JupyterHub.load_roles = []",
+            3,
+            "Move the line `c.JupyterHub.load_roles = …` above that call",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "c.NotebookSpawner.settings_json = ''",
+            3,
+            "This Hub has no settings of notebooks",
+            marks=pytest.mark.slow,
+        ),
         (WRONG_PROFILES, 3, "wrong.yaml"),
         (EMPTY_LEDGER, 12, "Run: jupyterhub-notebooks ledger upgrade"),
     ],

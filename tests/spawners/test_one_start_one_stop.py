@@ -133,6 +133,7 @@ def test_a_renamed_server_is_the_same_notebook(hub):
     assert notebook_of(hub, "hanna", "second").id == before.id
 
 
+@pytest.mark.slow
 def test_a_user_deleted_and_made_again_owns_nothing_of_the_first(hub):
     hub.user("ilse")
     hub.start("ilse")
@@ -162,6 +163,7 @@ def test_the_hubs_own_form_has_every_profile_and_a_query_starts_one(hub):
     hub.end("jonas")
 
 
+@pytest.mark.slow
 def test_the_hub_answers_while_the_ledger_is_locked(hub):
     hub.user("karin")
     with hub.ledger.write() as connection:

@@ -41,6 +41,7 @@ def test_without_an_order_nobody_starts_one(hub):
     assert len(sessions.of_notebook(hub.ledger, notebook_of(hub, "mona").id)) == 1
 
 
+@pytest.mark.slow
 def test_it_saves_shows_that_it_does_and_changes_nothing_else(hub):
     session, files = killed_with_files(hub, "nils")
     before = sorted(path.name for path in files.iterdir())

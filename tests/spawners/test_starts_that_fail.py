@@ -59,6 +59,7 @@ def test_a_start_in_which_nothing_moves_ends_by_our_own_rule(bad_hub, user, word
     assert of_session(row.id) == []
 
 
+@pytest.mark.slow
 def test_progress_is_told_in_megabytes(bad_hub):
     bad_hub.user("slow")
     bad_hub.admin("POST", "/hub/api/users/slow/servers/shown")
@@ -101,6 +102,7 @@ def test_a_program_that_is_not_there_is_named(own_hub):
     assert last_session(hub, "wilma").closed_at
 
 
+@pytest.mark.slow
 def test_only_members_of_the_group_start_where_users_says_so(own_hub):
     hub = own_hub(
         settings={"users": "group:data", "contact": "the platform team"}, groups={"data": {"users": ["dora"]}}

@@ -135,6 +135,7 @@ def test_a_store_that_is_full_leaves_the_snapshot_before_and_says_so(s3_server, 
         sound(space.store)
 
 
+@pytest.mark.slow
 def test_a_store_that_never_answers_any_more_ends_the_save_and_keeps_the_snapshot_before(
     s3_server, tmp_path, quick
 ):

@@ -7,6 +7,7 @@ import pytest
 from .killing import deaths, killed, place, show
 
 
+@pytest.mark.slow
 def test_one_kill_of_each_kind_leaves_every_snapshot_whole(tmp_path):
     url, options = (tmp_path / "store").as_uri(), {}
     assert deaths(killed(tmp_path, url, options, 4, seed=int.from_bytes(os.urandom(3))).hit) == 4

@@ -12,7 +12,7 @@ def row(service, session):
     return sessions.get(service.ledger, session.id)
 
 
-def until(service, session, true, seconds=10.0):
+def until(service, session, true, seconds=60.0):
     end = time.monotonic() + seconds
     while not true(row(service, session)):
         assert time.monotonic() < end, row(service, session)

@@ -32,9 +32,10 @@ def answered(service, session):
         time.sleep(0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "mode",
-    ["away", pytest.param("silent", marks=pytest.mark.slow), pytest.param("busy", marks=pytest.mark.slow)],
+    ["away", "silent", "busy"],
 )
 def test_it_starts_without_its_store_says_so_and_goes_on_when_that_answers(behind_a_fault, mode):
     service, proxy = behind_a_fault

@@ -161,7 +161,7 @@ def test_a_put_cut_off_half_way_leaves_nothing(service, session):
     assert put(service, session, body) == 200
 
 
-def until(true, seconds=10.0):
+def until(true, seconds=60.0):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not come about"

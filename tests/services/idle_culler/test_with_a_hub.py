@@ -128,6 +128,7 @@ def test_a_silent_cell_with_its_tab_closed_is_work_and_meets_its_session_limit(h
     assert intents.last_stop(hub.ledger, row.id).evidence["limit_seconds"] == SESSION_SECONDS
 
 
+@pytest.mark.slow
 def test_observing_records_the_stop_that_would_have_been_once_and_stops_nothing(hub):
     begun = run(hub, "olga", "watched")
     until(lambda: session_of(hub, "olga").observed_idle_at, 60, what="the record")

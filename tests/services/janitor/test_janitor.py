@@ -79,6 +79,7 @@ def saved_by_itself(hub, user):
     return row
 
 
+@pytest.mark.slow
 def test_files_that_storage_did_not_take_are_saved_as_soon_as_it_answers_without_anybody(hub):
     session = started(hub, "anna")
     file_of(hub, "anna").write_text("1,2,3")
