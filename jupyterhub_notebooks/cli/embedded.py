@@ -1,7 +1,8 @@
 """What ``up`` runs on one machine: the environment that its children share, and the children themselves.
 
-Promises: everything the Hub's configuration needs is in the environment; nothing listens beyond
-127.0.0.1; the settings that services/agents gets are those that the Hub's configuration makes.
+Promises: everything the Hub's configuration needs is in the environment; nothing listens beyond 127.0.0.1, but for
+the Hub and services/agents where the configuration names the address that containers reach this machine by; the
+settings that services/agents gets are those that the Hub's configuration makes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..errors import ConfigError
 from ..settings import VARIABLE, Settings
@@ -42,6 +44,9 @@ class Plan:
     config: Path
     profiles: Path
     ports: Mapping[str, int]
+    #: What the configuration says the Hub and services/agents listen on; known once it is read.
+    hub_host: str = HOST
+    agents_host: str = HOST
 
     @property
     def url(self) -> str:
@@ -50,7 +55,19 @@ class Plan:
 
     @property
     def hub_api(self) -> str:
-        return f"http://{HOST}:{self.ports['hub']}/hub/api"
+        return f"{self.hub_url}/hub/api"
+
+    @property
+    def hub_url(self) -> str:
+        return f"http://{self.hub_host}:{self.ports['hub']}"
+
+    def listening_as(self, configured: Configured) -> Plan:
+        """With the addresses that this configuration names."""
+        return dataclasses.replace(
+            self,
+            hub_host=configured.hub_host,
+            agents_host=urlsplit(configured.settings.agents_url).hostname or HOST,
+        )
 
 
 def environment(plan: Plan, base: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -72,6 +89,7 @@ class Configured:
 
     settings: Settings
     own_passwords: bool
+    hub_host: str = HOST
 
 
 def read_config(plan: Plan) -> Configured:
@@ -83,7 +101,7 @@ def read_config(plan: Plan) -> Configured:
         found = _read_config(stand_in)
     there, here = str(stand_in.state.folder), str(plan.state.folder)
     settings = Settings.from_json(found.settings.to_json().replace(there, here))
-    return Configured(settings, found.own_passwords)
+    return dataclasses.replace(found, settings=settings)
 
 
 @contextlib.contextmanager
@@ -121,7 +139,9 @@ def _read_config(plan: Plan) -> Configured:
     if "error" in answer:
         told: dict[str, Any] = answer["error"]
         raise ConfigError(told["title"], told["why"], told["next"], field=told["field"])
-    return Configured(Settings.from_json(answer["settings"]), answer["own_passwords"])
+    return Configured(
+        Settings.from_json(answer["settings"]), answer["own_passwords"], answer["hub_host"] or HOST
+    )
 
 
 def children(plan: Plan, tools: Tools, settings: Settings) -> list[Child]:
@@ -131,19 +151,19 @@ def children(plan: Plan, tools: Tools, settings: Settings) -> list[Child]:
 
 
 def _proxy(plan: Plan, tools: Tools, shared: Mapping[str, str]) -> Child:
-    port, hub = plan.ports["proxy"], plan.ports["hub"]
+    port = plan.ports["proxy"]
     token = plan.state.secret("proxy-token").read_text().strip()
     command = [str(tools.node), str(tools.proxy), "--ip", HOST, "--port", str(plan.port)]
     command += ["--api-ip", HOST, "--api-port", str(port), "--log-level", "warn"]
     command += [
         "--default-target",
-        f"http://{HOST}:{hub}",
+        plan.hub_url,
         "--error-target",
-        f"http://{HOST}:{hub}/hub/error",
+        f"{plan.hub_url}/hub/error",
     ]
 
     async def ready() -> bool:
-        return await answers(port, "/api/routes", {"Authorization": f"token {token}"}) == 200
+        return await answers(HOST, port, "/api/routes", {"Authorization": f"token {token}"}) == 200
 
     return Child(
         "proxy", "The proxy", command, {**shared, "CONFIGPROXY_AUTH_TOKEN": token, "NO_COLOR": "1"}, ready
@@ -155,7 +175,7 @@ def _agents(plan: Plan, settings: Settings, shared: Mapping[str, str]) -> Child:
     own = {
         VARIABLE: settings.to_json(),
         "JUPYTERHUB_SERVICE_NAME": "agents",
-        "JUPYTERHUB_SERVICE_URL": f"http://{HOST}:{port}",
+        "JUPYTERHUB_SERVICE_URL": f"http://{plan.agents_host}:{port}",
         "JUPYTERHUB_SERVICE_PREFIX": "/services/agents/",
         "JUPYTERHUB_API_URL": plan.hub_api,
         "JUPYTERHUB_API_TOKEN": plan.state.secret("agents-token").read_text().strip(),
@@ -163,7 +183,7 @@ def _agents(plan: Plan, settings: Settings, shared: Mapping[str, str]) -> Child:
     command = [sys.executable, "-m", "jupyterhub_notebooks.services.agents"]
 
     async def ready() -> bool:
-        return await answers(port, "/services/agents/health") == 200
+        return await answers(plan.agents_host, port, "/services/agents/health") == 200
 
     return Child("agents", "The agents' service", command, {**shared, **own}, ready)
 
@@ -176,18 +196,18 @@ def _hub(plan: Plan, shared: Mapping[str, str]) -> Child:
 
         The Hub answers before it has given the proxy the routes to pages and running notebooks, all at once.
         """
-        if await answers(plan.ports["hub"], "/hub/health") != 200:
+        if await answers(plan.hub_host, plan.ports["hub"], "/hub/health") != 200:
             return False
-        return await answers(plan.port, "/services/notebooks/health") == 200
+        return await answers(HOST, plan.port, "/services/notebooks/health") == 200
 
     return Child("hub", "The Hub", command, shared, ready)
 
 
-async def answers(port: int, path: str, headers: Mapping[str, str] | None = None) -> int | None:
-    """The status that a server on this machine answers; None where none does."""
+async def answers(host: str, port: int, path: str, headers: Mapping[str, str] | None = None) -> int | None:
+    """The status that a server on this machine answers at this address of its own; None where none does."""
 
     def ask() -> int | None:
-        connection = http.client.HTTPConnection(HOST, port, timeout=5)
+        connection = http.client.HTTPConnection(host, port, timeout=5)
         try:
             connection.request("GET", path, headers=dict(headers or {}))
             return connection.getresponse().status

@@ -110,6 +110,9 @@ def create(
 @PROFILE
 @FLAVOR
 @EDITOR
+@click.option(
+    "--safe", is_flag=True, help="In safe mode: without your packages, settings and startup script."
+)
 @NO_WAIT
 @JSON
 def start(
@@ -118,11 +121,12 @@ def start(
     profile: str | None,
     flavor: str | None,
     editor: str | None,
+    safe: bool,
     no_wait: bool,
     as_json: bool,
 ) -> None:
     """Start a notebook, with what it had the last time or with something else."""
-    values = {"profile": profile, "flavor": flavor, "editor": editor}
+    values = {"profile": profile, "flavor": flavor, "editor": editor, "safe": True if safe else None}
     act(hub, "start", notebook, values, as_json=as_json, until="" if no_wait else "RUNNING")
 
 

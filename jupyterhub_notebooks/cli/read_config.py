@@ -1,7 +1,7 @@
 """Reads a jupyterhub_config.py in a process of its own and prints the settings that it makes.
 
 Run by ``up`` with the same environment as the Hub. Prints one JSON object: ``{"settings": …,
-"own_passwords": …}`` or ``{"error": {"title", "why", "next", "field"}}``; ends with 0 either way. Nothing is started.
+"own_passwords": …, "hub_host": …}`` or ``{"error": {"title", "why", "next", "field"}}``; ends with 0 either way. Nothing is started.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import traceback
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
@@ -64,7 +65,17 @@ def _settings(c: Config, path: Path) -> dict[str, Any]:
         if isinstance(login, str)
         else f"{getattr(login, '__module__', '')}.{getattr(login, '__name__', '')}"
     )
-    return {"settings": c.NotebookSpawner.settings_json, "own_passwords": named in OWN_LOGIN}
+    return {
+        "settings": c.NotebookSpawner.settings_json,
+        "own_passwords": named in OWN_LOGIN,
+        "hub_host": _hub_host(c),
+    }
+
+
+def _hub_host(c: Config) -> str:
+    """The address that the Hub listens on: another than 127.0.0.1 where containers must reach it. '' where not said."""
+    url = c.JupyterHub.get("hub_bind_url")
+    return (urlsplit(url).hostname or "") if isinstance(url, str) else ""
 
 
 def _where(error: BaseException, path: Path) -> str:

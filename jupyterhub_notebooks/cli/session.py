@@ -13,9 +13,10 @@ from rich.table import Table
 
 from ..client.rest import Rest
 from ..clock import SYSTEM_CLOCK, to_text
+from ..errors import BadInput
 from ..names import address_part, short
 from ..units import count, show_ago, show_duration
-from . import session_own
+from . import session_observed, session_own
 from .asking import own_options
 from .where import ledger_options, opened
 
@@ -29,12 +30,29 @@ def session() -> None:
 @ledger_options
 @own_options
 @click.option("--open", "only_open", is_flag=True, help="Only those that have not ended.")
+@click.option("--observed", is_flag=True, help="Stops that would have been, where enforcement only observes.")
 @click.option("--limit", default=50, show_default=True, help="At most so many, the newest first.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(
-    url: str | None, state: Path | None, own: Rest | None, only_open: bool, limit: int, as_json: bool
+    url: str | None,
+    state: Path | None,
+    own: Rest | None,
+    only_open: bool,
+    observed: bool,
+    limit: int,
+    as_json: bool,
 ) -> None:
     """Sessions, the newest first, with their cause of ending: one's own with a token, on the Hub's machine everybody's."""
+    if observed:
+        if own is not None:
+            raise BadInput(
+                "What is observed is listed on the Hub's machine",
+                "It is about everybody's sessions.",
+                ["Run it there, without a token"],
+            )
+        with opened(url, state) as base:
+            session_observed.list_(base, limit, as_json)
+        return
     if own is not None:
         session_own.list_(own, only_open, limit, as_json)
         return

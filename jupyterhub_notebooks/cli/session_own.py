@@ -85,7 +85,16 @@ def why(rest: Rest, which: str, as_json: bool) -> None:
         ("closed", "closed_at"),
     ):
         click.echo(f"  {title:<13} {row[name][:19].replace('T', ' ') if row[name] else '-'}")
-    if row["verdict"] and not row["closed_at"]:
+    stop = row.get("stop")
+    if stop is not None:
+        from ..ledger import evidence
+
+        told = evidence.lines(stop["evidence"])
+        by = stop.get("actor") or ("the idle culler" if told else "the Hub")
+        click.echo(f"  stopped by    {by} ({stop['cause']})")
+        for what, text in told:
+            click.echo(f"    {what:<13} {text}")
+    elif row["verdict"] and not row["closed_at"]:
         click.echo(f"  verdict       {row['verdict']}. {row['verdict_sentence'] or ''}".rstrip())
     detail = f": {row['detail']}" if row["detail"] else ""
     click.echo(f"  cause         {row['cause'] or 'it has not ended'}{detail}")

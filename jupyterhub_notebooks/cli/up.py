@@ -1,4 +1,4 @@
-"""``up``: everything on this machine, on 127.0.0.1 only, kept running until Ctrl-C.
+"""``up``: everything on this machine, for 127.0.0.1 only, kept running until Ctrl-C.
 
 Promises: what can be wrong is looked at before anything is started or ended; the line that says where to
 go appears once the Hub answers there; Ctrl-C and SIGTERM first save and stop the running notebooks, a
@@ -81,6 +81,7 @@ def start(state: State, port: int, config: Path, profiles: Path) -> int:
         plan = Plan(state, port, config, profiles, state.choose_ports())
         checks.internal_ports(plan, own)
         configured = embedded.read_config(plan)
+        plan = plan.listening_as(configured)
         checks.profiles(profiles)
         checks.store(configured.settings)
         checks.encryption(configured.settings)

@@ -145,7 +145,7 @@ async def _ask_hub_to_remove(state: State, name: str) -> None:
     from ..hubapi.client import HubApi
 
     token = state.secret("up-token").read_text().strip()
-    hub = HubApi(f"http://127.0.0.1:{state.known_ports()['hub']}/hub/api", token)
+    hub = HubApi(f"{state.address.read_text().strip()}/hub/api", token)
     try:
         if any(not server.stopped for server in (await hub.user(name)).servers.values()):
             raise Refusal(
