@@ -22,6 +22,7 @@ from ..contract import (
     HelloAnswer,
     KeptVariables,
     LocalSignal,
+    Notice,
     Part,
     SessionState,
     Signal,
@@ -48,6 +49,15 @@ NOT_KNOWN = Clock(
         Part("The service that runs the clocks does not answer. Nothing is stopped as idle meanwhile."),
     ),
 )
+#: Once a stop has begun no clock runs; what is left is the save, which says how far it is.
+STOPPING = Clock(
+    badge="stopping",
+    icon="spinner",
+    title=(Part("Stopping"),),
+    sentence=(Part("The notebook is being stopped; everything is saved first."),),
+)
+STOP_PHASES = ("saving", "ended")
+WARNINGS = ("idle_soon", "limit_soon")
 #: The extension reports every 5 s; a server that is held up for longer than this is not believed any more.
 SILENT_SECONDS = 20.0
 #: A stop is decided on a heartbeat that is younger than 5 s: asking must leave time for it.
@@ -194,6 +204,7 @@ class Activity:
             return plain
         at, answer = known
         silent = self._monotonic() - at
+        clock, notices = shown(answer, plain.phase, silent)
         return replace(
             plain,
             server_time=answer.server_time,
@@ -201,13 +212,9 @@ class Activity:
             verdict=answer.verdict,
             idle_ends_at=answer.idle_ends_at,
             session_ends_at=answer.session_ends_at,
-            notices=(*answer.notices, *plain.notices),
+            notices=(*notices, *plain.notices),
             quota=answer.quota,
-            clock=NOT_KNOWN
-            if silent >= NOT_HEARD_SECONDS
-            else answer.clock
-            if answer.clock.bar
-            else JUST_STARTED,
+            clock=clock,
         )
 
     def keep_variables(self, seconds: float, size_bytes: int, cause: str) -> KeptVariables:
@@ -261,6 +268,15 @@ class Activity:
         with self._looking:
             self._computing.look()
             self._gpus.look(at_once)
+
+
+def shown(answer: HeartbeatAnswer, phase: str, silent_seconds: float) -> tuple[Clock, tuple[Notice, ...]]:
+    """The clock and the notices of the last answer as they hold now."""
+    if phase in STOP_PHASES:
+        return STOPPING, tuple(one for one in answer.notices if one.reason not in WARNINGS)
+    if silent_seconds >= NOT_HEARD_SECONDS:
+        return NOT_KNOWN, answer.notices
+    return (answer.clock if answer.clock.bar else JUST_STARTED), answer.notices
 
 
 def of_reports(

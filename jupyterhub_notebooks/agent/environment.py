@@ -69,6 +69,14 @@ def write_shell(run_dir: Path, venv: Path | None, shell: str | None) -> None:
         "SQLiteYStore": {"db_path": str(run_dir / "runtime" / "documents.sqlite")},
     }
     (run_dir / "config" / "jupyter_server_config.json").write_text(json.dumps(config), encoding="utf-8")
+    # What an image has is its administrator's: nobody here can act on news of other versions, and the question
+    # whether to fetch them would lie over our notices at each notebook's first start. A person's own choice stays.
+    defaults = run_dir / "config" / "labconfig"
+    defaults.mkdir(exist_ok=True)
+    news = {
+        "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    }
+    (defaults / "default_setting_overrides.json").write_text(json.dumps(news), encoding="utf-8")
     # Here and not among the files of the wheel, which an editable install leaves out.
     enabled = run_dir / "config" / "jupyter_server_config.d"
     enabled.mkdir(exist_ok=True)

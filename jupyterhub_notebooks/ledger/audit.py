@@ -79,10 +79,17 @@ def record(
 
 
 def rows(
-    ledger: Ledger, *, subject: str | None = None, before: int | None = None, limit: int = 200
+    ledger: Ledger,
+    *,
+    subject: str | None = None,
+    action: str | None = None,
+    before: int | None = None,
+    limit: int = 200,
 ) -> list[AuditRow]:
     """The newest first, from below number ``before``."""
     query = select(audit).order_by(audit.c.number.desc())
+    if action is not None:
+        query = query.where(audit.c.action == action)
     if before is not None:
         query = query.where(audit.c.number < before)
     with ledger.read() as connection:

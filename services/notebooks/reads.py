@@ -17,7 +17,7 @@ from tornado.iostream import StreamClosedError
 
 from jupyterhub_notebooks.client.actions import NOTEBOOK, SNAPSHOT
 from jupyterhub_notebooks.errors import BadInput, NotFound
-from jupyterhub_notebooks.ledger import intents, notebooks, sessions, snapshots
+from jupyterhub_notebooks.ledger import intents, notebooks, sessions, snapshots, users
 from jupyterhub_notebooks.names import is_id
 from jupyterhub_notebooks.profiles.cards import Card
 from jupyterhub_notebooks.profiles.problems import suggestion
@@ -105,8 +105,8 @@ class SnapshotsHandler(Paged):
     async def get(self, owner: str, part: str) -> None:
         view = await self.view(owner, part)
         limit, cursor = self.limits(numbered=True)
-        found = await self.context.ledger.run(snapshots.of_workspace, view.notebook.workspace)
-        rest = [one for one in found if not cursor or one.number < int(cursor)]
+        below = int(cursor) if cursor else None
+        rest = await self.context.ledger.run(snapshots.newest, view.notebook.workspace, limit + 1, below)
         more = str(rest[limit - 1].number) if len(rest) > limit else None
         self.write_json({"snapshots": [snapshot_json(one) for one in rest[:limit]], "next": more})
 
@@ -245,11 +245,15 @@ class SessionHandler(ApiHandler):
     async def get(self, id: str) -> None:
         session, view = await actions.own_session(self.context, self.person, id)
         stop = await self.context.ledger.run(intents.last_stop, session.id)
-        told = (
-            {"cause": stop.cause, "asked_at": time_text(stop.asked_at), "evidence": dict(stop.evidence)}
-            if stop is not None
-            else None
-        )
+        told: dict[str, Any] | None = None
+        if stop is not None:
+            told = {
+                "cause": stop.cause,
+                "asked_at": time_text(stop.asked_at),
+                "evidence": dict(stop.evidence),
+            }
+            actor = await self.context.ledger.run(users.get, stop.actor) if stop.actor else None
+            told["actor"] = actor.hub_name if actor is not None else None
         saves = await self.context.ledger.run(snapshots.of_workspace, session.workspace)
         saved = [snapshot_json(one) for one in saves if one.session == session.id]
         self.write_json(session_json(session) | {"stop": told, "saved": saved, "title": view.notebook.title})

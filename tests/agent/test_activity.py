@@ -15,13 +15,17 @@ from pathlib import Path
 import pytest
 
 from jupyterhub_notebooks.agent import gpu
-from jupyterhub_notebooks.agent.activity import ServiceTime, merged, of_reports
+from jupyterhub_notebooks.agent.activity import NOT_KNOWN, STOPPING, ServiceTime, merged, of_reports, shown
 from jupyterhub_notebooks.agent.computing import Computing, Usage, used
 from jupyterhub_notebooks.agent.ears import Ears, Heard, line_of
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
 from jupyterhub_notebooks.contract import (
+    Clock,
     Heartbeat,
+    HeartbeatAnswer,
     LocalSignal,
+    Notice,
+    Part,
     SessionState,
     Signal,
     SignalsReport,
@@ -239,6 +243,17 @@ def test_of_two_editors_the_busy_one_counts_and_of_two_at_rest_the_later() -> No
 def test_nobody_says_for_the_agent_what_it_measures_itself() -> None:
     told = [(LocalSignal("cpu", "busy", 1.0), 0.0), (LocalSignal("kernel", "sleepy", 1.0), 0.0)]
     assert [(one.name, one.state) for one in merged(told, ["kernel"], "")] == [("kernel", "unknown")]
+
+
+def test_once_a_stop_has_begun_no_clock_runs_and_nothing_can_be_moved() -> None:
+    soon = Notice("idle-1-120", "idle_soon", "Idle stop", "", keep="Keep working")
+    last = Notice("stopped-1", "was_stopped", "Stopped", "")
+    clock = Clock("quiet", bar=(Part("Idle stop in 0:05 min"),), keep="Keep working", near=True)
+    answer = HeartbeatAnswer(server_time="2026-01-01T00:00:00Z", clock=clock, notices=(soon, last))
+    assert shown(answer, "running", 1.0) == (clock, (soon, last))
+    assert shown(answer, "saving", 1.0) == (STOPPING, (last,)) == shown(answer, "ended", 500.0)
+    assert not STOPPING.keep and not STOPPING.bar
+    assert shown(answer, "running", 120.0) == (NOT_KNOWN, (soon, last))
 
 
 def test_a_clock_that_jumps_in_the_notebook_moves_no_beginning() -> None:

@@ -1,5 +1,6 @@
-"""``session why``: on what evidence the enforcer stopped a session, or would have."""
+"""``session why`` and ``session list``: on what evidence the enforcer stopped a session, or would have."""
 
+import json
 from datetime import UTC, datetime
 
 from click.testing import CliRunner
@@ -80,4 +81,25 @@ def test_files_that_another_session_saved_are_told_so(tmp_path):
     sessions.close(ledger, later, NOW, "saved", all_saved=True)
     result = CliRunner().invoke(session, ["why", id, "--ledger", str(ledger.url)])
     assert "saved later   2" in result.output
+    ledger.close()
+
+
+def test_stops_that_would_have_been_are_listed_with_their_evidence(tmp_path):
+    ledger, id = made(tmp_path)
+
+    def listed(*more):
+        result = CliRunner().invoke(
+            session, ["list", "--observed", "--ledger", str(ledger.url), *more], env={"COLUMNS": "200"}
+        )
+        assert result.exit_code == 0, result.output
+        return result.output.replace("\u00a0", " ")
+
+    assert "Nothing would have been stopped" in listed()
+    change = clocks.Change({"observed_idle_at": NOW}, "session.would_stop", "idle", EVIDENCE)
+    clocks.change(ledger, id, lambda row: change, NOW)
+    said = listed()
+    assert "mara/-" in said and "2026-10-14 14:30:00" in said and "30 min" in said
+    assert "quiet. Nothing has run or been typed for 31 min." in said
+    [line] = [json.loads(one) for one in listed("--json").splitlines()]
+    assert (line["session"], line["cause"], line["evidence"]) == (id, "idle", EVIDENCE)
     ledger.close()

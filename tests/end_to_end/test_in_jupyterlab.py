@@ -123,6 +123,9 @@ def test_a_warning_is_shown_keep_working_moves_it_and_without_a_click_it_stops_a
     expect(note(page, "idle_soon")).to_contain_text("Idle stop in", timeout=WARNED_MS)
     until(lambda: session(short, "closed_at")["closed_at"], STOPPED_SECONDS, every=1.0, what="the idle stop")
     assert session(short, "cause", "pending_files") == {"cause": "idle", "pending_files": 0}
+    why = short.command("session", "why", f"{person.name}/kept").stdout
+    assert "stopped by    the idle culler (idle)" in why and "verdict       quiet." in why
+    assert re.search(r"kept.*short-idle.*ended +idle", short.command("session", "list").stdout)
     pages.open_list(page, person)
     expect(pages.row(page, "kept")).to_contain_text(re.compile(r"Idle for 2\s+min, stopped at .* and saved"))
     pages.start(page, person, "kept")
