@@ -61,6 +61,7 @@ class LabServer:
                     *("--ip=127.0.0.1", f"--port={self.port}", "--ServerApp.port_retries=0"),
                     *(f"--ServerApp.root_dir={self.files}", "--IdentityProvider.token="),
                     "--ServerApp.disable_check_xsrf=True",
+                    "--LabApp.expose_app_in_browser=True",
                     *(f"--NotebooksSignals.{name}={value}" for name, value in set_.items()),
                 ],
                 env={

@@ -184,6 +184,58 @@ def test_a_warning_comes_back_at_the_next_stage_and_counts_the_last_minutes(
     tell(lab, working())
 
 
+def test_a_message_of_jupyterlab_itself_does_not_lie_over_a_warning(lab: LabServer, page: Page) -> None:
+    tell(lab, quiet(4, "idle-2-600"))
+    note = page.locator(f'{NOTE}[data-reason="idle_soon"]')
+    expect(note).to_be_visible()
+    emit = {"message": "Something of JupyterLab's own", "options": {"autoClose": False}}
+    page.evaluate("given => window.jupyterapp.commands.execute('apputils:notify', given)", emit)
+    toast = page.locator(".Toastify__toast", has_text="Something of JupyterLab")
+    expect(toast).to_be_visible()
+    ours, theirs = note.bounding_box(), toast.bounding_box()
+    assert ours is not None and theirs is not None and ours["x"] + ours["width"] <= theirs["x"]
+    note.get_by_role("button", name="Dismiss").click()
+    toast.get_by_role("button").first.click()
+    expect(toast).to_have_count(0)
+    tell(lab, working())
+
+
+def test_once_a_stop_has_begun_no_clock_and_no_button_is_shown(lab: LabServer, page: Page) -> None:
+    stopping = Clock("stopping", "spinner", title=(Part("Stopping"),), sentence=(Part("It is saved first."),))
+    saving = SavedShown("spinner", bar=(Part("Stopping, saving 41\u00a0%"),), percent=41)
+    tell(lab, replace(working(), clock=stopping, saving=saving))
+    expect(item(page)).to_be_hidden()
+    expect(item(page, 1)).to_contain_text("Stopping, saving 41")
+    panel = page.locator(".jp-nbs-panel")
+    expect(panel).to_contain_text("It is saved first.")
+    expect(panel.get_by_role("button", name="Extend by")).to_have_count(0)
+    expect(panel.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "41")
+    tell(lab, working())
+    expect(item(page)).to_contain_text("Working")
+
+
+def test_a_list_of_snapshots_that_cannot_be_read_is_asked_for_ever_more_rarely(
+    lab: LabServer, page: Page
+) -> None:
+    asked: list[Ask] = []
+
+    def refuse(ask: Ask) -> Answered:
+        asked.append(ask)
+        no = Refusal("Storage does not answer", label="storage")
+        return Answered(ask.ask, {}, no.as_json()["error"], 503)
+
+    lab.ears._answer = refuse
+    panel = page.locator(".jp-nbs-panel")
+    for number in range(5):
+        tell(lab, replace(working(), saved=Saved(40 + number, ahead()), title=f"state {number}"))
+        expect(panel).to_contain_text(f"state {number}")
+    until(lambda: asked, "it was asked for")
+    assert len(asked) == 1, "while it is refused, what changes does not ask again at once"
+    lab.ears._answer = lambda ask: Answered(ask.ask, {"snapshots": [], "count": 0})
+    expect(panel).to_contain_text("Nothing saved yet.", timeout=60_000)
+    tell(lab, working())
+
+
 def test_what_is_refused_is_said_in_the_server_s_words(lab: LabServer, page: Page) -> None:
     def refuse(ask: Ask) -> Answered:
         no = Refusal("All 2 extensions are used", "The profile allows no more.", label="no_extension")

@@ -10,6 +10,9 @@ import type { IEntry, IRestored, ISnapshot } from './state';
 import { broughtBack, fileCount, replaceQuestion, replaceWhy, WORDS } from './words';
 
 const SHOWN = 8;
+/** After what time a list that could not be read is asked for again: at first, and at most. */
+const AGAIN_MS = 5_000;
+const MOST_MS = 300_000;
 
 export class SnapshotList {
   constructor(
@@ -20,10 +23,10 @@ export class SnapshotList {
     this.node.append(this.list);
   }
 
-  /** Reads the list where a newer save is known, or it was never read. */
+  /** Reads the list where a newer save is known, or it was never read; ever more rarely while it cannot be had. */
   update(visible: boolean): void {
     const newest = this.session.state?.saved.number ?? 0;
-    if (visible && newest !== this.read) {
+    if (visible && newest !== this.read && performance.now() >= this.notBefore) {
       this.read = newest;
       void this.load();
     }
@@ -41,8 +44,14 @@ export class SnapshotList {
       if (!got.snapshots.length) {
         this.list.append(element('li', 'jp-nbs-muted', WORDS.noSnapshots));
       }
+      this.wait = AGAIN_MS;
     } catch {
-      this.read = -1; // asked again with the next state
+      this.read = -1; // asked again by a later update
+      this.notBefore = performance.now() + this.wait;
+      this.wait = Math.min(3 * this.wait, MOST_MS);
+      if (!this.list.childElementCount) {
+        this.list.append(element('li', 'jp-nbs-muted', WORDS.noList));
+      }
     }
   }
 
@@ -139,4 +148,6 @@ export class SnapshotList {
 
   private readonly list = element('ul', 'jp-nbs-list');
   private read = -1;
+  private wait = AGAIN_MS;
+  private notBefore = 0;
 }

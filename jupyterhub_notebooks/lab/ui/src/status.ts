@@ -71,6 +71,7 @@ export class Status {
     const now = session.now();
     const silent = session.silentSince();
     const { clock: told, saving } = state;
+    setHidden(this.clock.node, silent === null && told.bar.length === 0); // it is being stopped
     if (silent !== null) {
       this.clock.show_('circle-question', 'rest', WORDS.away + clock(silent, now), '', WORDS.awayWhy);
     } else {

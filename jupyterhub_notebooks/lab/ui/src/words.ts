@@ -10,6 +10,7 @@ export const WORDS = {
   saved: 'Saved.',
   snapshots: 'Snapshots',
   noSnapshots: 'Nothing saved yet.',
+  noList: 'They cannot be read now; this is tried again.',
   allSnapshots: 'All snapshots',
   look: 'Look',
   back: 'Back to the snapshots',

@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyterhub_notebooks=self.rspackChunkjupyterhub_notebooks||[]).push([[700],{646(r,n,o){var e=o(601),t=o.n(e),a=o(314),i=(o.n(a))()(t());i.push([r.id,`/* JupyterLab's own measures and colours; amber, red and blue as on the pages, in both themes. */
+"use strict";(self.rspackChunkjupyterhub_notebooks=self.rspackChunkjupyterhub_notebooks||[]).push([[700],{646(n,r,o){var e=o(601),t=o.n(e),a=o(314),i=(o.n(a))()(t());i.push([n.id,`/* JupyterLab's own measures and colours; amber, red and blue as on the pages, in both themes. */
 :root {
   --jp-nbs-work: #14578a;
   --jp-nbs-work-fill: #2c7bb6;
@@ -43,6 +43,10 @@
   font-size: var(--jp-ui-font-size1);
   color: var(--jp-ui-font-color1);
   white-space: nowrap;
+}
+
+.jp-nbs-item[hidden] {
+  display: none;
 }
 
 .jp-nbs-plain {
@@ -272,7 +276,7 @@
   height: 6px;
   overflow: hidden;
   border-radius: 3px;
-  background: var(--jp-layout-color3);
+  background: var(--jp-border-color2);
 }
 
 .jp-nbs-bar > span {
@@ -305,6 +309,18 @@
   gap: 8px;
   width: 340px;
   max-width: calc(100vw - 32px);
+}
+
+/* JupyterLab's own messages come up in the same corner, above everything: ours stand beside them. */
+body:has(.Toastify__toast) .jp-nbs-notes {
+  right: 368px;
+}
+
+@media (max-width: 760px) {
+  body:has(.Toastify__toast) .jp-nbs-notes {
+    right: 16px;
+    z-index: 10000;
+  }
 }
 
 .jp-nbs-note {
@@ -344,4 +360,4 @@
 .jp-nbs-note .jp-nbs-row {
   justify-content: flex-end;
 }
-`,""]),o.d(n,{},{A:i})},314(r){r.exports=function(r){var n=[];return n.toString=function(){return this.map(function(n){var o="",e=void 0!==n[5];return n[4]&&(o+="@supports (".concat(n[4],") {")),n[2]&&(o+="@media ".concat(n[2]," {")),e&&(o+="@layer".concat(n[5].length>0?" ".concat(n[5]):""," {")),o+=r(n),e&&(o+="}"),n[2]&&(o+="}"),n[4]&&(o+="}"),o}).join("")},n.i=function(r,o,e,t,a){"string"==typeof r&&(r=[[null,r,void 0]]);var i={};if(e)for(var p=0;p<this.length;p++){var s=this[p][0];null!=s&&(i[s]=!0)}for(var l=0;l<r.length;l++){var c=[].concat(r[l]);e&&i[c[0]]||(void 0!==a&&(void 0===c[5]||(c[1]="@layer".concat(c[5].length>0?" ".concat(c[5]):""," {").concat(c[1],"}")),c[5]=a),o&&(c[2]&&(c[1]="@media ".concat(c[2]," {").concat(c[1],"}")),c[2]=o),t&&(c[4]?(c[1]="@supports (".concat(c[4],") {").concat(c[1],"}"),c[4]=t):c[4]="".concat(t)),n.push(c))}},n}},601(r){r.exports=function(r){return r[1]}},72(r){var n=[];function o(r){for(var o=-1,e=0;e<n.length;e++)if(n[e].identifier===r){o=e;break}return o}function e(r,e){for(var t={},a=[],i=0;i<r.length;i++){var p=r[i],s=e.base?p[0]+e.base:p[0],l=t[s]||0,c="".concat(s," ").concat(l);t[s]=l+1;var b=o(c),d={css:p[1],media:p[2],sourceMap:p[3],supports:p[4],layer:p[5]};if(-1!==b)n[b].references++,n[b].updater(d);else{var u=function(r,n){var o=n.domAPI(n);return o.update(r),function(n){n?(n.css!==r.css||n.media!==r.media||n.sourceMap!==r.sourceMap||n.supports!==r.supports||n.layer!==r.layer)&&o.update(r=n):o.remove()}}(d,e);e.byIndex=i,n.splice(i,0,{identifier:c,updater:u,references:1})}a.push(c)}return a}r.exports=function(r,t){var a=e(r=r||[],t=t||{});return function(r){r=r||[];for(var i=0;i<a.length;i++){var p=o(a[i]);n[p].references--}for(var s=e(r,t),l=0;l<a.length;l++){var c=o(a[l]);0===n[c].references&&(n[c].updater(),n.splice(c,1))}a=s}}},659(r){var n={};r.exports=function(r,o){var e=function(r){if(void 0===n[r]){var o=document.querySelector(r);if(window.HTMLIFrameElement&&o instanceof window.HTMLIFrameElement)try{o=o.contentDocument.head}catch(r){o=null}n[r]=o}return n[r]}(r);if(!e)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");e.appendChild(o)}},540(r){r.exports=function(r){var n=document.createElement("style");return r.setAttributes(n,r.attributes),r.insert(n,r.options),n}},56(r,n,o){r.exports=function(r){var n=o.nc;n&&r.setAttribute("nonce",n)}},825(r){r.exports=function(r){if("u"<typeof document)return{update:function(){},remove:function(){}};var n=r.insertStyleElement(r);return{update:function(o){var e,t,a;e="",o.supports&&(e+="@supports (".concat(o.supports,") {")),o.media&&(e+="@media ".concat(o.media," {")),(t=void 0!==o.layer)&&(e+="@layer".concat(o.layer.length>0?" ".concat(o.layer):""," {")),e+=o.css,t&&(e+="}"),o.media&&(e+="}"),o.supports&&(e+="}"),(a=o.sourceMap)&&"u">typeof btoa&&(e+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),r.styleTagTransform(e,n,r.options)},remove:function(){var r;null===(r=n).parentNode||r.parentNode.removeChild(r)}}}},113(r){r.exports=function(r,n){if(n.styleSheet)n.styleSheet.cssText=r;else{for(;n.firstChild;)n.removeChild(n.firstChild);n.appendChild(document.createTextNode(r))}}},959(r,n,o){var e=o(72),t=o.n(e),a=o(825),i=o.n(a),p=o(659),s=o.n(p),l=o(56),c=o.n(l),b=o(540),d=o.n(b),u=o(113),f=o.n(u),j=o(646),v={};v.styleTagTransform=f(),v.setAttributes=c(),v.insert=s().bind(null,"head"),v.domAPI=i(),v.insertStyleElement=d(),t()(j.A,v),j.A&&j.A.locals&&j.A.locals}}]);
+`,""]),o.d(r,{},{A:i})},314(n){n.exports=function(n){var r=[];return r.toString=function(){return this.map(function(r){var o="",e=void 0!==r[5];return r[4]&&(o+="@supports (".concat(r[4],") {")),r[2]&&(o+="@media ".concat(r[2]," {")),e&&(o+="@layer".concat(r[5].length>0?" ".concat(r[5]):""," {")),o+=n(r),e&&(o+="}"),r[2]&&(o+="}"),r[4]&&(o+="}"),o}).join("")},r.i=function(n,o,e,t,a){"string"==typeof n&&(n=[[null,n,void 0]]);var i={};if(e)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<n.length;l++){var b=[].concat(n[l]);e&&i[b[0]]||(void 0!==a&&(void 0===b[5]||(b[1]="@layer".concat(b[5].length>0?" ".concat(b[5]):""," {").concat(b[1],"}")),b[5]=a),o&&(b[2]&&(b[1]="@media ".concat(b[2]," {").concat(b[1],"}")),b[2]=o),t&&(b[4]?(b[1]="@supports (".concat(b[4],") {").concat(b[1],"}"),b[4]=t):b[4]="".concat(t)),r.push(b))}},r}},601(n){n.exports=function(n){return n[1]}},72(n){var r=[];function o(n){for(var o=-1,e=0;e<r.length;e++)if(r[e].identifier===n){o=e;break}return o}function e(n,e){for(var t={},a=[],i=0;i<n.length;i++){var s=n[i],p=e.base?s[0]+e.base:s[0],l=t[p]||0,b="".concat(p," ").concat(l);t[p]=l+1;var c=o(b),d={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==c)r[c].references++,r[c].updater(d);else{var u=function(n,r){var o=r.domAPI(r);return o.update(n),function(r){r?(r.css!==n.css||r.media!==n.media||r.sourceMap!==n.sourceMap||r.supports!==n.supports||r.layer!==n.layer)&&o.update(n=r):o.remove()}}(d,e);e.byIndex=i,r.splice(i,0,{identifier:b,updater:u,references:1})}a.push(b)}return a}n.exports=function(n,t){var a=e(n=n||[],t=t||{});return function(n){n=n||[];for(var i=0;i<a.length;i++){var s=o(a[i]);r[s].references--}for(var p=e(n,t),l=0;l<a.length;l++){var b=o(a[l]);0===r[b].references&&(r[b].updater(),r.splice(b,1))}a=p}}},659(n){var r={};n.exports=function(n,o){var e=function(n){if(void 0===r[n]){var o=document.querySelector(n);if(window.HTMLIFrameElement&&o instanceof window.HTMLIFrameElement)try{o=o.contentDocument.head}catch(n){o=null}r[n]=o}return r[n]}(n);if(!e)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");e.appendChild(o)}},540(n){n.exports=function(n){var r=document.createElement("style");return n.setAttributes(r,n.attributes),n.insert(r,n.options),r}},56(n,r,o){n.exports=function(n){var r=o.nc;r&&n.setAttribute("nonce",r)}},825(n){n.exports=function(n){if("u"<typeof document)return{update:function(){},remove:function(){}};var r=n.insertStyleElement(n);return{update:function(o){var e,t,a;e="",o.supports&&(e+="@supports (".concat(o.supports,") {")),o.media&&(e+="@media ".concat(o.media," {")),(t=void 0!==o.layer)&&(e+="@layer".concat(o.layer.length>0?" ".concat(o.layer):""," {")),e+=o.css,t&&(e+="}"),o.media&&(e+="}"),o.supports&&(e+="}"),(a=o.sourceMap)&&"u">typeof btoa&&(e+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),n.styleTagTransform(e,r,n.options)},remove:function(){var n;null===(n=r).parentNode||n.parentNode.removeChild(n)}}}},113(n){n.exports=function(n,r){if(r.styleSheet)r.styleSheet.cssText=n;else{for(;r.firstChild;)r.removeChild(r.firstChild);r.appendChild(document.createTextNode(n))}}},959(n,r,o){var e=o(72),t=o.n(e),a=o(825),i=o.n(a),s=o(659),p=o.n(s),l=o(56),b=o.n(l),c=o(540),d=o.n(c),u=o(113),f=o.n(u),j=o(646),v={};v.styleTagTransform=f(),v.setAttributes=b(),v.insert=p().bind(null,"head"),v.domAPI=i(),v.insertStyleElement=d(),t()(j.A,v),j.A&&j.A.locals&&j.A.locals}}]);
