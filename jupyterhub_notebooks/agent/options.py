@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import BadInput
 
-USAGE = "python -m jupyterhub_notebooks.agent run [--only-save] --state DIR --run-dir DIR [--log FILE] -- COMMAND…"
+USAGE = "python -m jupyterhub_notebooks.agent run [--only-save | --safe] --state DIR --run-dir DIR [--log FILE] -- COMMAND…"
 _PATHS = ("--state", "--run-dir", "--log")
 
 
@@ -17,6 +17,7 @@ class Options:
     """files: the workspace. state: what this machine knows of it. run_dir: what lives as long as the session.
 
     only_save: nothing is set up in the workspace, which nobody uses; it is saved and that is all.
+    safe: the server starts in safe mode (agent/safe.py).
     """
 
     files: Path
@@ -28,6 +29,7 @@ class Options:
     token: str
     service_url: str
     only_save: bool = False
+    safe: bool = False
 
 
 def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
@@ -36,9 +38,7 @@ def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         raise BadInput("The agent knows one command, run", next=[f"Usage: {USAGE}"])
     given: dict[str, Path] = {}
     rest = list(arguments[1:])
-    only_save = "--only-save" in rest[: rest.index("--")] if "--" in rest else False
-    if only_save:
-        rest.remove("--only-save")
+    only_save, safe = _taken(rest, "--only-save"), _taken(rest, "--safe")
     while rest and rest[0] != "--":
         name, equals, value = rest.pop(0).partition("=")
         if name not in _PATHS:
@@ -64,7 +64,16 @@ def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         token=_variable(environment, "NOTEBOOK_SESSION_TOKEN"),
         service_url=_variable(environment, "NOTEBOOK_SERVICE_URL"),
         only_save=only_save,
+        safe=safe,
     )
+
+
+def _taken(rest: list[str], switch: str) -> bool:
+    """Whether the switch stands before ``--``; it is taken out."""
+    given = switch in rest[: rest.index("--")] if "--" in rest else False
+    if given:
+        rest.remove(switch)
+    return given
 
 
 def _variable(environment: Mapping[str, str], name: str) -> str:

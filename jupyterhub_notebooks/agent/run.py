@@ -22,7 +22,7 @@ from ..contract import HelloAnswer, Order, Release
 from ..errors import NotebooksError, StorageAway
 from ..retrying import delays
 from ..workspace.volume import Volume
-from . import begin, environment, interpreter, processes
+from . import begin, environment, interpreter, processes, safe
 from .activity import Activity
 from .bell import Bell
 from .context import Context
@@ -101,7 +101,7 @@ class Agent:
         finally:
             self.heart.stop()
             self.log.close()
-            for name in ("tmp", "runtime"):
+            for name in ("tmp", "runtime", "safe"):
                 shutil.rmtree(self.options.run_dir / name, ignore_errors=True)
 
     def _session(self) -> int:
@@ -213,13 +213,14 @@ class Agent:
         """Initializes, runs the script, starts the server, and waits until something ends the session."""
         self._go_on()
         processes.adopt_orphans()  # also what the startup script leaves running
-        variables = self._only_saving() if self.options.only_save else self._set_up(context, python, known)
+        variables = self._ready(context, python, known)
         self._go_on()
         self.standing.enter("starting")
         self.activity.start()
         before = processes.out_of_memory_count()
         try:
-            self._server = Server(self.options.command, variables, self.options.files, self.log.write)
+            where = self.options.run_dir / "safe" if self.options.safe else self.options.files
+            self._server = Server(self.options.command, variables, where, self.log.write)
         except OSError as error:
             self.ask_to_end(
                 "server_died", f"The server could not be started: {error.strerror}: {self.options.command[0]}"
@@ -237,6 +238,24 @@ class Agent:
         while not self._stopped():
             self._bell.wait(LOOK_SECONDS)
             processes.reap_orphans({self._server.pid})
+
+    def _ready(self, context: Context, python: interpreter.Interpreter, known: bool) -> Mapping[str, str]:
+        """The environment of what is started, and everything it names."""
+        if self.options.only_save:
+            return self._only_saving()
+        return self._safely(context.answer) if self.options.safe else self._set_up(context, python, known)
+
+    def _safely(self, answer: HelloAnswer) -> Mapping[str, str]:
+        """Safe mode: the workspace is left as it is; what may be broken in it is said."""
+        options = self.options
+        self.standing.enter("initializing")
+        environment.write_shell(options.run_dir, None, self._own.get("SHELL"))
+        safe.prepare(options.run_dir, options.files)
+        said = (safe.SAID, *safe.suspects(options.files, answer.environment, answer.never_saved))
+        for sentence in said:
+            self.log.say(sentence)
+        self.standing.tell(warnings=said)
+        return safe.of_server(self._own, answer.environment, options.files, options.run_dir)
 
     def _set_up(self, context: Context, python: interpreter.Interpreter, known: bool) -> Mapping[str, str]:
         """The workspace made ready to be used; the environment of its server."""
@@ -295,6 +314,9 @@ class Agent:
 
     def _server_ended(self, before: int) -> None:
         assert self._server is not None
+        if self._server.status and safe.is_full(self.options.files):
+            self.ask_to_end("disk_full", "No space is left on the disk of the workspace")
+            return
         out_of_memory = processes.out_of_memory_count() > before
         self.ask_to_end(*end_in_words(self._server.status or 0, out_of_memory))
 

@@ -12,6 +12,10 @@ from collections.abc import Callable
 from .context import Context
 
 LOOK_AGAIN_SECONDS = 600.0
+NO_SPACE = (
+    "No space is left on the disk of the workspace: new files are not written. Delete what can go, or stop it and"
+    " start it in safe mode, which needs no space there and names what can go"
+)
 
 
 class SpaceWords:
@@ -26,8 +30,12 @@ class SpaceWords:
     def saved(self, size_bytes: int) -> None:
         """So much is in the newest snapshot."""
         from ..workspace import fills
+        from . import safe
 
         answer = self._context.answer
+        if safe.is_full(self._context.volume.files):
+            self._say(NO_SPACE)
+            return
         reached = fills.level(size_bytes, answer.limit_bytes)
         now = self._monotonic()
         fresh = self._looked_at is not None and now - self._looked_at < LOOK_AGAIN_SECONDS

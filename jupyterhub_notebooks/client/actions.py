@@ -65,7 +65,7 @@ _ALL = (
         "notebook.start_asked",
         "Start a notebook, with what it had the last time or with something else.",
         undo="stop",
-        fields=("profile", "flavor", "editor"),
+        fields=("profile", "flavor", "editor", "safe"),
         owner_only=False,
         success=202,
     ),
@@ -252,6 +252,7 @@ ACTIONS: Mapping[str, Action] = {one.name: one for one in _ALL}
 _SWITCHES: Mapping[tuple[str, Any], str] = {
     ("start", False): "--no-start",
     ("variables", True): "--variables",
+    ("safe", True): "--safe",
     ("restart", True): "--restart",
     ("dismissed", False): "--undo",
     ("copies", True): "--copies",

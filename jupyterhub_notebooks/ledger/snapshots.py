@@ -8,6 +8,7 @@ object.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -171,6 +172,37 @@ def of_workspace(ledger: Ledger, workspace: str, *, committed: bool = True) -> l
     with ledger.read() as connection:
         rows = connection.execute(query.order_by(snapshots.c.number.desc()))
         return [made(Snapshot, row) for row in rows]
+
+
+def newest(ledger: Ledger, workspace: str, most: int, before: int | None = None) -> list[Snapshot]:
+    """At most so many committed ones, newest first. before: only those with a smaller number."""
+    query = select(snapshots).where(snapshots.c.workspace == workspace, snapshots.c.state == "committed")
+    if before is not None:
+        query = query.where(snapshots.c.number < before)
+    with ledger.read() as connection:
+        rows = connection.execute(query.order_by(snapshots.c.number.desc()).limit(most))
+        return [made(Snapshot, row) for row in rows]
+
+
+def totals(ledger: Ledger, workspace: str) -> tuple[int, int]:
+    """(how many committed ones, the bytes that they added to the store)."""
+    query = select(func.count(), func.coalesce(func.sum(snapshots.c.stored_bytes), 0)).where(
+        snapshots.c.workspace == workspace, snapshots.c.state == "committed"
+    )
+    with ledger.read() as connection:
+        number, stored = connection.execute(query).one()
+    return int(number), int(stored)
+
+
+def by_session(ledger: Ledger, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """By session, (how many committed ones it made, the bytes that they added); those that made none are not in it."""
+    query = (
+        select(snapshots.c.session, func.count(), func.coalesce(func.sum(snapshots.c.stored_bytes), 0))
+        .where(snapshots.c.session.in_(list(ids)), snapshots.c.state == "committed")
+        .group_by(snapshots.c.session)
+    )
+    with ledger.read() as connection:
+        return {session: (int(number), int(stored)) for session, number, stored in connection.execute(query)}
 
 
 def reserved(ledger: Ledger, before: datetime) -> list[Snapshot]:

@@ -26,9 +26,9 @@ from .model import (
 from .problems import suggestion
 from .words import EDITOR_NAMES, a_gpu, join_words
 
-#: What may be posted. ``run`` is ``save`` for a save-only run; its order in the ledger is the caller's to check.
+#: What may be posted. ``run`` is ``save`` for a save-only run, whose order in the ledger is the caller's to check; ``safe`` for safe mode.
 OPTIONS = ("profile", "flavor", "editor", "run")
-RUNS = ("work", "save")
+RUNS = ("work", "save", "safe")
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ async def chosen(spawner: NotebookSpawner, asked: Mapping[str, Any]) -> Launch:
     problem = checking.of_this_hub()
     if problem is not None:
         raise problem
-    only_save = asked.get("run") not in (None, "", "work")
+    only_save = asked.get("run") == "save"
     if not only_save:
         _check_person(spawner)
     catalog = await spawner.shared.catalog()

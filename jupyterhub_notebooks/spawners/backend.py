@@ -54,6 +54,13 @@ class Backend:
         return []
 
 
+def agent_flags(session: Session) -> list[str]:
+    """The switches that tell an agent which kind of run a session is."""
+    if session.kind == "save":
+        return ["--only-save"]
+    return ["--safe"] if session.launch.get("run") == "safe" else []
+
+
 def volume_key_of(session: Session, prefix: str) -> str:
     """By what the volume of a session is named, as ``ledger.aside.volume_key`` made it: its notebook's id, and a number
     where it came in the place of one that was left behind. prefix: what this backend puts before it."""

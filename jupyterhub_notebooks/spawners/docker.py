@@ -23,7 +23,7 @@ from .. import __version__
 from ..ledger import Session, sessions
 from ..profiles.choosing import Abilities, Launch
 from . import engine
-from .backend import volume_key_of
+from .backend import agent_flags, volume_key_of
 from .base import NotebookSpawner
 from .local import EDITOR_URLS
 from .waiting import Patience
@@ -240,7 +240,7 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
         """The agent, and after it what it starts."""
         only_save = self._session is not None and self._session.kind == "save"
         server = SAVING_PAGE if only_save else [*self.cmd, *self.get_args()]
-        flags = ["--only-save"] if only_save else []
+        flags = agent_flags(self._session) if self._session is not None else []
         return [
             "notebook-agent", "run", *flags, "--state", self.state_path, "--run-dir", self.run_path, "--", *server,
         ]  # fmt: skip

@@ -27,7 +27,7 @@ from ..errors import NoSpace, NotebooksError
 from ..ledger import Session
 from ..profiles.choosing import Abilities, Launch
 from . import processes
-from .backend import volume_key_of
+from .backend import agent_flags, volume_key_of
 from .base import NotebookSpawner
 from .refusing import NotStarted
 from .waiting import Patience, until
@@ -228,7 +228,7 @@ class LocalNotebookSpawner(NotebookSpawner):
                 if folder.stat().st_uid != os.geteuid():
                     raise NotStarted("A folder of this notebook belongs to somebody else", str(folder))
             only_save = session.kind == "save"
-            command = [*self.agent_cmd, "run", *(["--only-save"] if only_save else [])]
+            command = [*self.agent_cmd, "run", *agent_flags(session)]
             command += ["--state", str(volume / "state"), "--run-dir", str(run), "--log", str(log), "--"]
             command += SAVING_PAGE if only_save else [*self.cmd, *self.get_args()]
             with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:

@@ -157,7 +157,7 @@ def begin(
         launch.to_json(),
         opening.token_hash,
         now,
-        kind=launch.run,
+        kind="save" if launch.run == "save" else "work",
         volume=left_volume(orders) or volume_of(volume_key(notebook.id, notebook.volume_number)),
         actor=actor.id if actor else None,
     )

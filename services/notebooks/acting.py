@@ -51,8 +51,9 @@ async def create(context: Context, person: Person, body: bodies.Create) -> Done:
 
 
 async def _start(context: Context, person: Person, view: NotebookView, body: Any, number: int) -> Done:
-    await actions.start(context, person, view, cast(bodies.Options, body).chosen())
-    return Done(f"{view.notebook.title} starts.", undo=Undo("stop", {}))
+    await actions.start(context, person, view, cast(bodies.Start, body).chosen(), safe=body.safe)
+    how = " in safe mode" if body.safe else ""
+    return Done(f"{view.notebook.title} starts{how}.", undo=Undo("stop", {}))
 
 
 async def _stop(context: Context, person: Person, view: NotebookView, body: Any, number: int) -> Done:

@@ -14,6 +14,7 @@ from typing import Any
 from jupyterhub_notebooks.enforcement.rules import Extended
 from jupyterhub_notebooks.enforcement.rules import extend as rules_extend
 from jupyterhub_notebooks.errors import BadInput, Conflict, NotFound, Refusal
+from jupyterhub_notebooks.hubapi import HubRefused
 from jupyterhub_notebooks.ledger import (
     Ledger,
     NotebookView,
@@ -36,6 +37,9 @@ from .titles import checked, free_title
 PROJECT_LENGTH = 80
 BEGIN_SECONDS = 20.0
 LOOK_EVERY_SECONDS = 0.05
+#: So long a start waits for a Hub that has not seen the end of the last session yet.
+STOPPING_SECONDS = 60.0
+STOPPING_EVERY_SECONDS = 0.2
 #: A session that saves and was heard of this recently is left alone.
 SAVING_HEARD_SECONDS = 60.0
 
@@ -116,8 +120,10 @@ async def create(
     return view
 
 
-async def start(context: Context, person: Person, view: NotebookView, options: Mapping[str, Any]) -> None:
-    """Asks the Hub for a start. One that is under way or running already: nothing is asked."""
+async def start(
+    context: Context, person: Person, view: NotebookView, options: Mapping[str, Any], *, safe: bool = False
+) -> None:
+    """Asks the Hub for a start. One that is under way or running already: nothing is asked. safe: in safe mode."""
     notebook = view.notebook
     if notebook.trashed_at is not None:
         raise Refusal(
@@ -127,11 +133,11 @@ async def start(context: Context, person: Person, view: NotebookView, options: M
     run = await context.ledger.run(after_saving.run_in_the_way, notebook.id, context.now())
     if run is None and await _is_up(context, view):
         return
-    evidence = {"profile": launch.profile, "flavor": launch.flavor}
+    evidence = {"profile": launch.profile, "flavor": launch.flavor} | ({"run": "safe"} if safe else {})
     await context.ledger.run(
         audit.record, context.now(), person.user.id, [notebook.id], "notebook.start_asked", "asked", evidence
     )
-    names = {"profile": launch.profile, **{"flavor": launch.flavor}, **kept}
+    names = {"profile": launch.profile, "flavor": launch.flavor, **kept} | ({"run": "safe"} if safe else {})
     if run is not None:
         await context.ledger.run(after_saving.wish, view, names, person.user.id, context.now())
     else:
@@ -173,7 +179,7 @@ async def _begin_start(context: Context, view: NotebookView, names: Mapping[str,
     notebook, owner = view.notebook, view.owner.hub_name
     known = await context.ledger.run(_last_session, notebook.id)
     asked = context.background.begin(
-        context.hub.start_server(owner, notebook.server_name, names, notebook.title),
+        _asked_of_hub(context, view, names),
         f"start of {owner}/{notebook.server_name or '-'}",
     )
     end = context.clock.monotonic() + BEGIN_SECONDS
@@ -188,6 +194,23 @@ async def _begin_start(context: Context, view: NotebookView, names: Mapping[str,
         last = await context.ledger.run(_last_session, notebook.id)
         if last is None or last == known:
             asked.result()  # nothing was begun: what the Hub said is what the person reads
+
+
+async def _asked_of_hub(context: Context, view: NotebookView, names: Mapping[str, str]) -> None:
+    """The start itself. A Hub that still stops the server, which the ledger knows to be over, is waited for."""
+    notebook, owner = view.notebook, view.owner.hub_name
+    end = context.clock.monotonic() + STOPPING_SECONDS
+    while True:
+        try:
+            await context.hub.start_server(owner, notebook.server_name, names, notebook.title)
+            return
+        except HubRefused:
+            there = await context.hub.server(owner, notebook.server_name)
+            if there.pending != "stop":
+                raise
+            if context.clock.monotonic() > end:
+                raise _still_saving(view) from None
+        await asyncio.sleep(STOPPING_EVERY_SECONDS)
 
 
 def _last_session(ledger: Ledger, notebook: str) -> str | None:

@@ -65,6 +65,7 @@ class Notebook(Answer):
     profile: str
     session: str | None
     last_session: str | None
+    safe_mode: bool
     progress: HowFar | None
     saved: LastSave | None
     created_at: str

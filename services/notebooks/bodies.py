@@ -51,6 +51,12 @@ class Options(Body):
         return {name: value for name, value in given.items() if value is not None}
 
 
+class Start(Options):
+    """safe: in safe mode, without the user's packages, settings and startup script."""
+
+    safe: bool = False
+
+
 class Create(Options):
     """A new notebook. start: whether it is started at once."""
 
@@ -176,7 +182,7 @@ def path_of(quoted: str) -> str:
 
 BODIES: Mapping[str, type[Body]] = {
     "create": Create,
-    "start": Options,
+    "start": Start,
     "stop": Stop,
     "save": Nothing,
     "extend": Extend,

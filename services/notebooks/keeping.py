@@ -47,10 +47,9 @@ COPIES = "restored"
 
 async def snapshot_of(context: Context, view: NotebookView, number: int) -> Snapshot:
     """A committed snapshot of the notebook. Raises NotFound."""
-    found = await context.ledger.run(snapshots.of_workspace, view.notebook.workspace)
-    for one in found:
-        if one.number == number:
-            return one
+    found = await context.ledger.run(snapshots.newest, view.notebook.workspace, 1, number + 1)
+    if found and found[0].number == number:
+        return found[0]
     raise NotFound(f"{view.notebook.title} has no snapshot {number}", next=["See them all in its list"])
 
 
@@ -263,13 +262,11 @@ async def changes(
     context: Context, view: NotebookView, number: int, since: int | None, most: int
 ) -> dict[str, Any]:
     """What changed in a snapshot since another one; None: since the one before it. Raises NotFound."""
-    found = await context.ledger.run(snapshots.of_workspace, view.notebook.workspace)
-    numbers = [one.number for one in found]
     for one in (number, *([since] if since is not None else [])):
-        if one not in numbers:
-            raise NotFound(f"{view.notebook.title} has no snapshot {one}", next=["See them all in its list"])
+        await snapshot_of(context, view, one)
     if since is None:
-        since = max((one for one in numbers if one < number), default=None)
+        before = await context.ledger.run(snapshots.newest, view.notebook.workspace, 1, number)
+        since = before[0].number if before else None
     return await Reader.of(context).ask(
         "diff", view.notebook.workspace, first=since, second=number, most=most
     )

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from jupyterhub_notebooks.clock import to_text
 from jupyterhub_notebooks.enforcement.rules import IDLE, Ends, Limits
+from jupyterhub_notebooks.enforcement.safe import is_safe
 from jupyterhub_notebooks.enforcement.state import RUNNING, STARTING, Facts, Moment, State, plain, state_of
 from jupyterhub_notebooks.enforcement.telling import ends_of
 from jupyterhub_notebooks.ledger import (
@@ -296,6 +297,7 @@ def as_json(context: Context, row: Row, view: NotebookView) -> dict[str, object]
         "keep": state.keep or None,
         **ends_json(context, session if row.is_running else None),
         "last_session": session.id if session else None,
+        "safe_mode": is_safe(session) if session and session.closed_at is None else False,
         "progress": {
             "label": progress.label,
             "done_bytes": progress.done_bytes,

@@ -123,7 +123,10 @@ async def behind(context: Context, person: Person, view: NotebookView, now: date
     """All of it."""
     ledger, own = context.ledger, view.owner.id == person.user.id
     past = await ledger.run(sessions.of_notebook, view.notebook.id, SESSIONS_SHOWN)
-    saves: list[Snapshot] = await ledger.run(snapshots.of_workspace, view.notebook.workspace)
+    workspace = view.notebook.workspace
+    saves: list[Snapshot] = await ledger.run(snapshots.newest, workspace, SNAPSHOTS_SHOWN)
+    number, stored = await ledger.run(snapshots.totals, workspace)
+    made = await ledger.run(snapshots.by_session, [one.id for one in past])
     told = await ledger.run(stretches.of_sessions, [one.id for one in past])
     name = called(person, view)
     return {
@@ -132,31 +135,27 @@ async def behind(context: Context, person: Person, view: NotebookView, now: date
         "clock": clock_of(context, view.session, [one for one in told if one.session == view.session.id], now)
         if view.session
         else None,
-        "past": [_ran(one, saves) for one in past],
+        "past": [_ran(one, made.get(one.id)) for one in past],
         "ended": {one.id: cause_of(one.cause or "").title for one in past},
         "evidence": await ledger.run(_evidence, [one for one in past if one.cause in clocks.CAUSES]),
-        "saves": saves[:SNAPSHOTS_SHOWN],
-        "sizes": {one.number: show_size(one.size_bytes) for one in saves[:SNAPSHOTS_SHOWN]},
-        "added": {one.number: show_size(one.stored_bytes) for one in saves[:SNAPSHOTS_SHOWN]},
+        "saves": saves,
+        "sizes": {one.number: show_size(one.size_bytes) for one in saves},
+        "added": {one.number: show_size(one.stored_bytes) for one in saves},
         "reasons": _reasons(past),
-        "more_saves": max(0, len(saves) - SNAPSHOTS_SHOWN),
-        "space": _space(view, saves),
+        "more_saves": max(0, number - len(saves)),
+        "space": _space(view, stored),
         **(await _settings(context, person, view) if own else {"choices": [], "chosen": None, "flavor": ""}),
         "command": command_line("start", name),
         "lines": {verb: command_line(verb, name) for verb in ("stop", "save", "delete", "dismiss")},
     }
 
 
-def _ran(one: Session, saves: Sequence[Snapshot]) -> dict[str, Any]:
-    """A session's row: how long it ran and what it saved."""
-    own = [save for save in saves if save.session == one.id]
+def _ran(one: Session, made: tuple[int, int] | None) -> dict[str, Any]:
+    """A session's row: how long it ran and what it saved. made: how many snapshots, and what they added."""
     ran = ""
     if one.ready_at is not None and one.ended_at is not None:
         ran = show_duration((one.ended_at - one.ready_at).total_seconds())
-    saved = ""
-    if own:
-        added = show_size(sum(save.stored_bytes for save in own))
-        saved = f"{count(len(own), 'time')}, {added}"
+    saved = f"{count(made[0], 'time')}, {show_size(made[1])}" if made else ""
     return {"row": one, "ran": ran, "saved": saved}
 
 
@@ -168,12 +167,12 @@ def _reasons(past: Sequence[Session]) -> dict[str, str]:
     }
 
 
-def _space(view: NotebookView, saves: Sequence[Snapshot]) -> dict[str, Any]:
+def _space(view: NotebookView, added: int) -> dict[str, Any]:
     stored = view.workspace.stored_bytes
     return {
         "size": show_size(view.head.size_bytes) if view.head else "",
         "files": count(view.head.files, "file") if view.head else "",
-        "stored": show_size(stored if stored is not None else sum(one.stored_bytes for one in saves)),
+        "stored": show_size(stored if stored is not None else added),
         "limit": show_size(view.workspace.limit_bytes) if view.workspace.limit_bytes else "",
     }
 

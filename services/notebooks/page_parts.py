@@ -47,14 +47,13 @@ class SnapshotsHandler(Part):
     async def get(self, owner: str, part: str) -> None:
         view = await self.own(owner, part)
         before = self.get_argument("before", "")
-        found = await self.context.ledger.run(snapshots.of_workspace, view.notebook.workspace)
-        rest = [one for one in found if not before.isdecimal() or one.number < int(before[:9])]
+        workspace, below = view.notebook.workspace, int(before[:9]) if before.isdecimal() else None
+        rest = await self.context.ledger.run(snapshots.newest, workspace, PAGE_SHOWN + 1, below)
         self.page(
             "snapshots.html",
             title=view.notebook.title,
             base=page_of(self.context, view),
             saves=rest[:PAGE_SHOWN],
-            whole=len(found),
             sizes={one.number: show_size(one.size_bytes) for one in rest[:PAGE_SHOWN]},
             added={one.number: show_size(one.stored_bytes) for one in rest[:PAGE_SHOWN]},
             more=rest[PAGE_SHOWN - 1].number if len(rest) > PAGE_SHOWN else None,

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from jupyterhub_notebooks.client.actions import command_line
+from jupyterhub_notebooks.enforcement import safe
 from jupyterhub_notebooks.enforcement.state import RUNNING, STARTING
 from jupyterhub_notebooks.errors import NotebooksError, NotFound
 from jupyterhub_notebooks.ledger import (
@@ -29,6 +30,10 @@ from .steps import steps_of
 from .titles import free_title
 
 LOG_LINES = 100
+#: More rows than anybody reads at once are shown when they are asked for: a page stays small.
+ROWS_SHOWN, ROWS_MOST = 50, 1000
+#: So many of its last sessions decide whether safe mode is offered.
+SAFE_LOOKS_AT = 5
 BEGUN_SECONDS = 5.0
 BEGUN_EVERY_SECONDS = 0.1
 
@@ -45,11 +50,16 @@ class ListHandler(Handler):
             able = [card for card in cards_for(self.context, self.person, None) if card.denied is None]
             self.page("first.html", picks=able[:3], number=len(self.context.catalog.profiles))
             return
+        most = rows_of(self.get_argument("rows", ""))
         counts = {name: len(shown(made, name, "")) for name in SHOWS} | {TRASH: len(gone)}
         made = await rows(self.context, self.person, gone) if show == TRASH else made
+        picked = shown(made, show, find)
         self.page(
             "list.html",
-            rows=shown(made, show, find),
+            rows=picked[:most],
+            more=max(0, len(picked) - most),
+            most=most,
+            step=ROWS_SHOWN,
             show=show,
             find=find,
             counts=counts,
@@ -69,7 +79,13 @@ class RowsHandler(Handler):
         if show == TRASH:
             gone = await trashed(self.context, self.person, everyone)
             made = await rows(self.context, self.person, gone)
-        self.page("rows.html", rows=shown(made, show, self.get_argument("find", "")), show=show)
+        most = rows_of(self.get_argument("rows", ""))
+        self.page("rows.html", rows=shown(made, show, self.get_argument("find", ""))[:most], show=show)
+
+
+def rows_of(asked: str) -> int:
+    """How many rows are shown: so many as were asked for, within bounds."""
+    return min(max(int(asked), 1), ROWS_MOST) if asked.isdecimal() and len(asked) < 6 else ROWS_SHOWN
 
 
 async def trashed(context: Context, person: Person, everyone: bool) -> list[NotebookView]:
@@ -158,6 +174,7 @@ async def notebook_values(context: Context, person: Person, view: NotebookView) 
     lines: list[Any] = []
     if session is not None:
         lines = await context.ledger.run(sessions.log, session.id, LOG_LINES)
+    past = await context.ledger.run(sessions.of_notebook, view.notebook.id, SAFE_LOOKS_AT)
     steps = steps_of(session, state, context.now()) if session is not None else []
     return {
         "row": row,
@@ -166,6 +183,7 @@ async def notebook_values(context: Context, person: Person, view: NotebookView) 
         "steps": steps,
         "log": lines,
         "view": view,
+        "safe_offer": safe.offer(past),
         "recovery": await recovery.of(context, person, view),
     }
 

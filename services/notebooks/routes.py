@@ -7,7 +7,7 @@ from typing import Any
 
 from jupyterhub_notebooks.client.actions import ACTIONS, NOTEBOOK, SNAPSHOT
 
-from . import api, page_actions, page_parts, pages, reads
+from . import api, help_pages, page_actions, page_parts, pages, reads
 from .openapi import DocumentHandler
 from .progress import Stream
 
@@ -51,6 +51,11 @@ def of_pages() -> list[Route]:
         (r"rows", pages.RowsHandler, {}),
         (r"new", pages.NewHandler, {}),
         (r"sessions/([^/]+)/log", page_parts.LogHandler, {}),
+        (r"help/?", help_pages.HelpHandler, {"name": "index"}),
+        (r"help/guide", help_pages.HelpHandler, {"name": "guide"}),
+        (r"help/admin", help_pages.HelpHandler, {"name": "admin"}),
+        (r"feedback", help_pages.HelpHandler, {"name": "feedback"}),
+        (r"about", help_pages.HelpHandler, {"name": "about"}),
     ]
     for action in ACTIONS.values():
         if action.name in ("create", "download"):

