@@ -1,0 +1,73 @@
+"""JupyterHub's configuration for one machine with Docker: each notebook is a container with limits of its own.
+
+    python images/build.py notebook-base            once, and after each upgrade
+    jupyterhub-notebooks up --config config/docker/jupyterhub_config.py
+
+What differs from the local one (config/local) is said here; the rest is explained there. Profiles name images
+(`image: notebook-base:latest`); `profiles.yaml` beside this file has two to begin with.
+"""
+
+import os
+from pathlib import Path
+
+from jupyterhub_notebooks.configure import notebooks
+from jupyterhub_notebooks.spawners.networks import notebooks_gateway
+
+c = get_config()  # type: ignore[name-defined]  # noqa: F821
+
+state = Path(os.environ["NOTEBOOKS_STATE"])
+secrets = state / "secrets"
+here = Path(__file__).parent
+
+# --- The network of the notebooks -----------------------------------------------------------------------
+
+# A bridge on which notebooks do not see one another. Hub and services/agents listen on this machine's address on
+# it, and on no other. What else listens on every address of this machine (0.0.0.0) is within a notebook's reach
+# too, as with any container: deploying.md has the lines for a firewall.
+NETWORK = os.environ.get("NOTEBOOKS_NETWORK", "notebooks")
+bridge = notebooks_gateway(NETWORK)
+
+# --- The Hub ------------------------------------------------------------------------------------------------
+
+c.JupyterHub.bind_url = os.environ["NOTEBOOKS_URL"]
+c.JupyterHub.hub_bind_url = f"http://{bridge}:{os.environ['NOTEBOOKS_PORT_HUB']}"
+c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
+c.JupyterHub.cookie_secret_file = str(secrets / "cookie-secret")
+c.ConfigurableHTTPProxy.should_start = False
+c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{os.environ['NOTEBOOKS_PORT_PROXY']}"
+c.ConfigurableHTTPProxy.auth_token = (secrets / "proxy-token").read_text().strip()
+c.JupyterHub.authenticator_class = "notebooks-passwords"
+
+# --- Notebooks ----------------------------------------------------------------------------------------------
+
+c.JupyterHub.spawner_class = "notebooks-docker"
+c.DockerNotebookSpawner.network_name = NETWORK
+
+notebooks(
+    c,
+    ledger=f"sqlite:///{state / 'ledger.sqlite'}",
+    # A folder's bytes go through services/agents; an S3 must be reachable from the notebooks' network.
+    store=f"file://{state / 'store'}",
+    profiles=os.environ.get("NOTEBOOKS_DOCKER_PROFILES", str(here / "profiles.yaml")),
+    agents_url=f"http://{bridge}:{os.environ['NOTEBOOKS_PORT_AGENTS']}/services/agents",
+    pages_url=f"http://127.0.0.1:{os.environ['NOTEBOOKS_PORT_NOTEBOOKS']}",
+    agents_api_token=f"file:{secrets / 'agents-token'}",
+    signing_key=f"file:{secrets / 'signing-key'}",
+    # What this engine can do. gpu_kinds: the GPUs of this machine by the names that flavors use, with NVIDIA's
+    # container toolkit installed: ["T4"].
+    abilities={"name": "docker", "images": True, "limits_cpu": True, "limits_memory": True, "gpu_kinds": []},
+)
+
+# --- What `up` itself may do at the Hub -------------------------------------------------------------------------
+
+c.JupyterHub.services.append(
+    {"name": "up", "api_token": (secrets / "up-token").read_text().strip(), "display": False}
+)
+c.JupyterHub.load_roles.append(
+    {
+        "name": "notebooks-up",
+        "description": "What `jupyterhub-notebooks up` and `user remove` may do at the Hub",
+        "scopes": ["list:users", "read:servers", "delete:servers", "delete:users"],
+        "services": ["up"],
+    }
+)

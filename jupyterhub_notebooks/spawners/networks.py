@@ -1,0 +1,61 @@
+"""The bridge that notebooks' containers are on: made once, and this machine's address on it.
+
+Promises: on a network that we make notebooks do not see one another; one that is there is taken as it is.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from typing import Any
+
+import docker
+import docker.errors
+
+from ..errors import ConfigError
+from .engine import LABEL
+
+ENGINE_SECONDS = 30
+
+
+def bridge_without_neighbours() -> dict[str, Any]:
+    """What Docker is told of a network on which containers reach the gateway and not one another."""
+    return {
+        "driver": "bridge",
+        "options": {"com.docker.network.bridge.enable_icc": "false"},
+        "labels": {f"{LABEL}network": "1"},
+        "check_duplicate": True,
+    }
+
+
+def notebooks_gateway(name: str) -> str:
+    """This machine's address on that network, which is made where it is not there. Raises ConfigError.
+
+    Called from a jupyterhub_config.py: Hub and services/agents listen there, so that containers reach them.
+    """
+    engine = os.environ.get("DOCKER_HOST", "the local engine")
+    try:
+        client = docker.DockerClient.from_env(timeout=ENGINE_SECONDS)
+        try:
+            found = client.networks.list(names=[name])
+            exact = next((one for one in found if one.name == name), None)
+            network = exact or client.networks.create(name, **bridge_without_neighbours())
+            network.reload()
+        finally:
+            client.close()
+    except (docker.errors.DockerException, OSError) as error:
+        raise ConfigError(
+            f"Docker does not answer at {engine}",
+            str(error),
+            ["Start Docker, and let the account that runs the Hub use it: `docker info` must work"],
+            field="DOCKER_HOST",
+        ) from None
+    for one in network.attrs.get("IPAM", {}).get("Config") or []:
+        if "Gateway" in one:
+            return str(ipaddress.ip_interface(one["Gateway"]).ip)
+    raise ConfigError(
+        f"The network {name} has no address of this machine",
+        "Hub and services/agents could not be reached from it",
+        [f"Remove it with `docker network rm {name}`: it is made anew"],
+        field=name,
+    )
