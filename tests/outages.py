@@ -107,8 +107,14 @@ class Place:
             return answer.status, text
 
     def seen(self, user: str) -> dict[str, Any]:
-        """What REST API and pages say of the user's notebook."""
-        status, told = self.ask(user, f"api/v1/notebooks/{user}/-")
+        """What REST API and pages say of the user's notebook; waited for while the Hub starts the pages anew."""
+
+        def answered() -> tuple[int, Any] | None:
+            status, told = self.ask(user, f"api/v1/notebooks/{user}/-")
+            by_the_hub = status == 503 and isinstance(told, str)
+            return None if by_the_hub else (status, told)
+
+        status, told = until(answered, 90, 0.2, "an answer of the pages")
         assert status == 200, told
         return dict(told)
 

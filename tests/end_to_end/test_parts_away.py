@@ -155,8 +155,9 @@ def test_a_postgresql_restarted(tmp_path):
         url = server.new_database()
         with place(tmp_path, settings={"ledger": url}) as here:
             number = at_work(here, "paula")
+            paper = here.file("paula")
             server.stop(signal.SIGQUIT)
-            here.file("paula").write_text("made meanwhile")
+            paper.write_text("made meanwhile")
             status, told = here.ask("paula", "api/v1/notebooks/paula/-")
             print("a page meanwhile:", status, told)
             assert status == 503 and told["error"]["reason"] == "database_away", told
