@@ -50,12 +50,7 @@ NOT_KNOWN = Clock(
     ),
 )
 #: Once a stop has begun no clock runs; what is left is the save, which says how far it is.
-STOPPING = Clock(
-    badge="stopping",
-    icon="spinner",
-    title=(Part("Stopping"),),
-    sentence=(Part("The notebook is being stopped; everything is saved first."),),
-)
+STOPPING = Clock(badge="stopping", icon="spinner", title=(Part("Stopping"),))
 STOP_PHASES = ("saving", "ended")
 WARNINGS = ("idle_soon", "limit_soon")
 #: The extension reports every 5 s; a server that is held up for longer than this is not believed any more.

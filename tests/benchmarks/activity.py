@@ -1,12 +1,15 @@
 """What goes on in a notebook, judged by this product and by jupyterhub-idle-culler, each in its own real Hub, in one run.
 
-    .venv/bin/python -m tests.benchmarks.activity [--at-once 8] [--only NAME …] [--json FILE]
+    .venv/bin/python -m tests.benchmarks.activity [--at-once 8] [--only NAME …] [--part 1/8] [--json FILE]
+    .venv/bin/python -m tests.benchmarks.activity --report FILE
 
 Each scenario of activity_labels.yaml (its text and label were written before the scenarios and, for ours, without the
 rules in sight) runs in a real server of either Hub: real kernels, terminals, transfers, connections. The clocks are
 short: an idle limit of 60 s for half an hour, and Jupyter's own, the peer's and ours by the same factor. Looked at is
 whether the server is there two idle limits after the scenario was set up, and what ours said of it then, or
 when it stopped it. A browser's tab is played: its polls, its connection to the kernel, and what it tells of input.
+
+On a machine with few cores it is run in parts, each with both Hubs: --json adds to a file, --report reads it.
 """
 
 from __future__ import annotations
@@ -143,18 +146,37 @@ def main() -> None:
     )
     parser.add_argument("--at-once", type=int, default=8, help="scenarios at a time (8)")
     parser.add_argument("--only", nargs="*", help="names of scenarios (all)")
-    parser.add_argument("--json", type=Path, help="where to write everything seen")
+    parser.add_argument("--part", default="1/1", help="K/N: every N-th scenario, beginning with the K-th")
+    parser.add_argument("--json", type=Path, help="where everything seen is written, beside what is there")
+    parser.add_argument("--report", type=Path, help="runs nothing: tells what such a file holds")
     given = parser.parse_args()
-    wanted = [one for one in labels() if not given.only or one["name"] in given.only]
+    if given.report:
+        told(json.loads(given.report.read_text()))
+    part, parts = (int(one) for one in given.part.split("/"))
+    wanted = [one for one in labels()[part - 1 :: parts] if not given.only or one["name"] in given.only]
     assert all(one["name"] in SCENARIOS for one in wanted), [
         one["name"] for one in wanted if one["name"] not in SCENARIOS
     ]
     with tempfile.TemporaryDirectory(prefix="act") as folder:
         found = asyncio.run(measured(wanted, given.at_once, Path(folder)))
     if given.json:
-        given.json.write_text(json.dumps(found, indent=1))
+        seen = json.loads(given.json.read_text()) if given.json.exists() else []
+        seen = [one for one in seen if one["name"] not in {new["name"] for new in found}]
+        given.json.write_text(json.dumps([*seen, *found], indent=1))
     print(summary(found))
     sys.exit(0 if all(all(right(one, "ours")) for one in found) else 1)
+
+
+def told(seen: list[dict[str, Any]]) -> None:
+    """All that was seen, in the labels' order, judged by the labels as they are now; ends the program."""
+    by_name = {one["name"]: one for one in seen}
+    found = [{**by_name[one["name"]], **one} for one in labels() if one["name"] in by_name]
+    for one in found:
+        print(line(one))
+    print(summary(found))
+    left = [one["name"] for one in labels() if one["name"] not in by_name]
+    print(f"not run: {', '.join(left)}" if left else "all scenarios were run")
+    sys.exit(0 if not left and all(all(right(one, "ours")) for one in found) else 1)
 
 
 if __name__ == "__main__":

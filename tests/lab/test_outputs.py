@@ -103,16 +103,51 @@ def test_a_cell_that_prints_for_two_minutes_loses_nothing_when_its_tab_is_closed
     page.close()
 
 
-def test_a_closed_tab_loses_neither_a_big_output_nor_a_result(
+BIG = 10_000_000
+
+
+def test_a_closed_tab_loses_neither_an_output_of_10_mb_nor_a_result(
     lab: LabServer, browser: BrowserContext
 ) -> None:
-    path = written(lab, "big.ipynb", "import time; time.sleep(3)\nprint('x' * 2_000_000)\n'the ' + 'end'")
+    code = f"import time; time.sleep(3)\nline = 'x' * 99 + chr(10)\nfor n in range({BIG} // 100_000): print(line * 1000, end='', flush=True)\n'the ' + 'end'"
+    path = written(lab, "big.ipynb", code, "2 + 3")
     page = opened(lab, browser, path.name)
     run(page)
     lab.says("kernel", "busy", "A cell runs in big.ipynb")
     page.close()
-    until(lambda: outputs(path).endswith("'the end'"), lambda: outputs(path)[-100:], 60)
-    assert outputs(path).count("x") >= 2_000_000
+    until(lambda: outputs(path).endswith("'the end'"), lambda: outputs(path)[-100:], 120)
+    assert outputs(path).count("x") == BIG * 99 // 100
+    lab.says("kernel", "idle")
+    page = opened(lab, browser, path.name)
+    page.get_by_text("the end").wait_for(timeout=120_000)
+    page.locator(".jp-CodeCell .cm-content").nth(1).click()
+    page.keyboard.press("Control+Enter")
+    until(lambda: outputs(path, 1) == "5", "the next cell runs and is saved", 120)
+    page.close()
+
+
+def test_a_widget_works_in_two_tabs_where_the_server_runs_the_cells(
+    lab: LabServer, browser: BrowserContext
+) -> None:
+    slider = "import ipywidgets\nslider = ipywidgets.IntSlider(value=7, max=50)\nslider"
+    path = written(lab, "widget.ipynb", slider, "slider.value")
+    page = opened(lab, browser, path.name)
+    run(page)
+    handle = page.locator(".jp-CodeCell .widget-slider .noUi-handle")
+    handle.wait_for(timeout=60_000)
+    handle.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.locator(".widget-readout", has_text="10").wait_for(timeout=30_000)
+    second = opened(lab, browser, path.name)
+    second.locator(".widget-readout", has_text="10").wait_for(timeout=60_000)
+    page.close()
+    run(second, 1)
+    until(
+        lambda: outputs(path, 1) == "10", lambda: f"the kernel has the slider's value: {outputs(path, 1)!r}"
+    )
+    lab.says("kernel", "idle")
+    second.close()
 
 
 def test_input_that_is_asked_for_after_the_tab_was_closed_is_named(

@@ -32,6 +32,7 @@ from .harness import LabServer, until
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
 OPEN_MS = 600_000
 NOTE = ".jp-nbs-note"
+LONG = "what was learned of sensors and of embeddings in the third week.ipynb"
 
 
 def ahead(**more: float) -> str:
@@ -201,14 +202,15 @@ def test_a_message_of_jupyterlab_itself_does_not_lie_over_a_warning(lab: LabServ
 
 
 def test_once_a_stop_has_begun_no_clock_and_no_button_is_shown(lab: LabServer, page: Page) -> None:
-    stopping = Clock("stopping", "spinner", title=(Part("Stopping"),), sentence=(Part("It is saved first."),))
+    stopping = Clock("stopping", "spinner", title=(Part("Stopping"),))
     saving = SavedShown("spinner", bar=(Part("Stopping, saving 41\u00a0%"),), percent=41)
-    tell(lab, replace(working(), clock=stopping, saving=saving))
+    tell(lab, replace(working(), phase="saving", clock=stopping, saving=saving))
     expect(item(page)).to_be_hidden()
     expect(item(page, 1)).to_contain_text("Stopping, saving 41")
     panel = page.locator(".jp-nbs-panel")
-    expect(panel).to_contain_text("It is saved first.")
+    expect(panel.locator(".jp-nbs-big")).to_have_text("Stopping")
     expect(panel.get_by_role("button", name="Extend by")).to_have_count(0)
+    expect(panel.get_by_role("button", name="Save now")).to_have_count(0)
     expect(panel.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "41")
     tell(lab, working())
     expect(item(page)).to_contain_text("Working")
@@ -256,7 +258,10 @@ def test_a_file_of_a_snapshot_is_found_and_brought_back(lab: LabServer, page: Pa
         row = {"number": 31, "kind": "save", "at": ahead(hours=-1), "size_bytes": 5000, "files": 2}
         results = {
             "snapshots": {"snapshots": [row], "count": 31},
-            "list": {"entries": [{"name": "a.txt", "kind": "file", "size": 3}], "more": False},
+            "list": {
+                "entries": [{"name": one, "kind": "file", "size": 3} for one in (LONG, "a.txt")],
+                "more": False,
+            },
             "restore": {"path": "restored/snapshot-31/a.txt", "files": 1},
         }
         return Answered(ask.ask, results.get(ask.do, {}))
@@ -265,6 +270,8 @@ def test_a_file_of_a_snapshot_is_found_and_brought_back(lab: LabServer, page: Pa
     tell(lab, replace(working(), saved=Saved(32, ahead())))
     panel = page.locator(".jp-nbs-panel")
     panel.get_by_role("button", name=re.compile("^Look:")).click()
+    room, copy = panel.bounding_box(), panel.get_by_role("button", name=f"Copy {LONG}").bounding_box()
+    assert room is not None and copy is not None and copy["x"] + copy["width"] <= room["x"] + room["width"]
     panel.get_by_role("button", name="Restore a.txt").click()
     dialog = page.locator(".jp-Dialog")
     expect(dialog).to_contain_text("Replace a.txt?")

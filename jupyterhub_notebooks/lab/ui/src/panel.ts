@@ -76,8 +76,9 @@ export class Panel extends Widget {
     setText(this.saved.heading, saving.heading);
     setData(this.saved.heading, 'colour', saving.colour);
     setText(this.saved.end, written(saving.end, now));
-    setText(this.lines, saving.lines.join(' '));
+    setText(this.lines, saving.lines.join('\n'));
     this.progress(saving.percent);
+    setHidden(this.save, state.phase === 'saving' || state.phase === 'ended'); // a stop saves by itself
     const unsaved = session.unsaved.join(', ');
     setText(this.unsaved, unsaved ? `${WORDS.unsaved}: ${unsaved}` : '');
     setHidden(this.unsaved, unsaved === '');
@@ -213,7 +214,7 @@ export class Panel extends Widget {
   private readonly detail = element('span', 'jp-nbs-muted');
   private readonly evidence = element('ul', 'jp-nbs-evidence');
   private readonly notify = element('div');
-  private readonly lines = element('span', 'jp-nbs-muted');
+  private readonly lines = element('span', 'jp-nbs-muted jp-nbs-lines');
   private readonly unsaved = element('span', 'jp-nbs-muted');
   private readonly bar = element('div', 'jp-nbs-bar');
   private readonly filled = element('span');
