@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "jupyterhub_notebooks"
-FOUNDATION = {"errors", "units", "names", "clock", "retrying", "settings"}
+FOUNDATION = {"errors", "units", "names", "clock", "retrying", "settings", "messages"}
 BASE = FOUNDATION | {"contract"}
 
 #: room -> the rooms of ours that it may import, besides itself

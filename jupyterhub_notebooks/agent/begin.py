@@ -17,6 +17,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from .. import messages
 from ..contract import Hello, HelloAnswer
 from ..errors import Conflict, Damaged, NotebooksError
 from ..workspace.volume import Volume
@@ -74,7 +75,7 @@ def begin(context: Context) -> None:
     )
     if situation == "restoring" and not answer.head and not answer.set_aside:
         raise Damaged(
-            "The workspace could not be fetched",
+            messages.title("restore stuck"),
             "An earlier start began to fetch a snapshot, and storage has none of this workspace now.",
             ["Ask your administrator: nothing here was changed"],
         )
@@ -168,12 +169,12 @@ def refused(answer: HelloAnswer) -> Conflict:
     """The reason where the lease is somebody else's and stays so."""
     if answer.held_volume:
         return VolumeAway(
-            "The volume does not open",
-            f"{answer.held_by}, and they are not here.",
-            ["Start from the last save", "Wait until the volume is there again"],
+            messages.title("volume offline"),
+            messages.why("volume offline", kept=answer.held_by),
+            messages.steps("volume offline"),
         )
     return OpenElsewhere(
-        "This notebook still runs on another machine",
-        f"Only one session may write a workspace. {answer.held_by}",
-        ["Open it there, or stop it there and start again"],
+        messages.title("open elsewhere"),
+        messages.why("open elsewhere", held=answer.held_by),
+        messages.steps("open elsewhere"),
     )

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import messages
 from ..contract import LocalKernel, Notice
 from ..units import show_size
 
@@ -92,7 +93,7 @@ def ended_notice(number: int, limit_bytes: int, ended: Held) -> Notice:
     )
     steps = ("Start with a larger profile",)
     return Notice(
-        f"memory-ended-{number}", "out_of_memory", "The kernel ran out of memory", why, steps, colour="err"
+        f"memory-ended-{number}", "out_of_memory", messages.title("out of memory"), why, steps, colour="err"
     )
 
 

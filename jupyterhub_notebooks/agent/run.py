@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .. import __version__
+from .. import __version__, messages
 from ..contract import HelloAnswer, Order, Release
 from ..errors import NotebooksError, StorageAway
 from ..retrying import delays
@@ -315,7 +315,7 @@ class Agent:
     def _server_ended(self, before: int) -> None:
         assert self._server is not None
         if self._server.status and safe.is_full(self.options.files):
-            self.ask_to_end("disk_full", "No space is left on the disk of the workspace")
+            self.ask_to_end("disk_full", messages.title("disk full"))
             return
         out_of_memory = processes.out_of_memory_count() > before
         self.ask_to_end(*end_in_words(self._server.status or 0, out_of_memory))

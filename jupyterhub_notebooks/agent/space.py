@@ -9,13 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from .. import messages
 from .context import Context
 
 LOOK_AGAIN_SECONDS = 600.0
-NO_SPACE = (
-    "No space is left on the disk of the workspace: new files are not written. Delete what can go, or stop it and"
-    " start it in safe mode, which needs no space there and names what can go"
-)
+NO_SPACE = f"{messages.title('disk full')}: {messages.why('disk full')}"
 
 
 class SpaceWords:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from .. import messages
 from ..units import show_duration
 from .server import pump
 
@@ -59,7 +60,8 @@ def run(
         return f"{PREFIX} did not end within {show_duration(seconds)} and was stopped: {_line(last[0])}"
     if process.returncode == 0:
         return None
-    return f"{PREFIX} ended with an error: {_line(last[0])} (exit status {process.returncode})"
+    why = messages.why("startup script", line=_line(last[0]), status=str(process.returncode))
+    return f"{messages.title('startup script')}: {why}"
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float, stopped: Callable[[], bool]) -> bool:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .. import messages
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -25,7 +27,7 @@ CAUSES: dict[str, Cause] = {
     "max_session": Cause("Session limit reached, stopped", wanted=True),
     "session_limit": Cause("Session limit reached, stopped", wanted=True),
     "quota": Cause("Quota used up, stopped", wanted=True),
-    "admin": Cause("Stopped by an administrator", wanted=True),
+    "admin": Cause("Stopped by an administrator", wanted=True, by_somebody=True),
     "shutdown": Cause("Stopped with the Hub", wanted=True),
     "hub_stopped": Cause("Stopped with the Hub", wanted=True),
     "saved": Cause("Saved and stopped", wanted=True),
@@ -33,7 +35,7 @@ CAUSES: dict[str, Cause] = {
     "server_died": Cause("The server ended by itself"),
     "agent_died": Cause("The notebook's process ended by itself"),
     "killed": Cause("The notebook's process was ended from outside"),
-    "lost": Cause("The machine was lost"),
+    "lost": Cause(messages.title("machine lost")),
     "silent": Cause("It did not answer any more and was ended"),
     "out_of_memory": Cause("Out of memory", next=("Start it with a larger profile", "Start it again")),
     "disk_full": Cause("No space left", next=("Free some space, then start it again",)),
@@ -42,13 +44,11 @@ CAUSES: dict[str, Cause] = {
         next=("Start it again", "If it happens again, send the log to the administrators"),
     ),
     "not_restored": Cause(
-        "The workspace could not be fetched; nothing was overwritten",
+        f"{messages.title('restore stuck')}; {messages.why('restore stuck')}",
         next=("Start it again", "If it happens again, send the log to the administrators"),
     ),
     "did_not_start": Cause("The server did not start"),
-    "volume_away": Cause(
-        "The volume does not open", next=("Start from the last save", "Wait until the volume is there again")
-    ),
+    "volume_away": Cause(messages.title("volume offline"), next=tuple(messages.steps("volume offline"))),
     "lease_held": Cause(
         "It still runs or is saved elsewhere; only one session may write a workspace",
         next=("Wait until it has ended, then start it again",),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Protocol
 
+from .. import messages
 from ..contract import Heartbeat
 from ..units import count, show_ago, show_duration, show_progress, show_size
 from . import telling, variables
@@ -278,7 +279,7 @@ def _unsaved(session: SessionRow, facts: Facts) -> Sentence:
     be = "is" if session.pending_files == 1 else "are"
     return (
         *head,
-        f"{_reason(session.save_error)}; {files}{size} {be} kept on the volume, and it is tried again by itself.",
+        messages.why("not saved", reason=_reason(session.save_error), files=f"{files}{size}", be=be),
     )
 
 
@@ -388,18 +389,21 @@ def unsaved_files(workspace: WorkspaceRow) -> str:
 def _why(cause: Cause, session: SessionRow, facts: Facts) -> Sentence:
     limits = facts.limits
     if session.cause == "idle" and limits is not None and limits.idle_seconds:
-        return (f"Idle for {show_duration(limits.idle_seconds)}, stopped",)
+        return (messages.title("was stopped", limit=show_duration(limits.idle_seconds)),)
     if session.cause == "session_limit" and limits is not None and limits.max_seconds:
-        return (f"The session's {show_duration(limits.max_seconds)} were over, stopped",)
+        return (messages.title("session over", limit=show_duration(limits.max_seconds)),)
     if cause.by_somebody and facts.actor:
-        return (f"{facts.actor} {'cancelled the start' if session.ready_at is None else 'stopped it'}",)
+        if session.ready_at is None:
+            return (f"{facts.actor} cancelled the start",)
+        return (messages.title("stopped by somebody", who=facts.actor),)
     return (cause.title,)
 
 
 def _kept(workspace: WorkspaceRow) -> str:
     files = count(max(1, workspace.unsaved_files), "file")
     size = f" ({show_size(workspace.unsaved_bytes)})" if workspace.unsaved_bytes else ""
-    return f"{files}{size} changed since are kept on the volume, the rest in the last save"
+    verb = "is" if workspace.unsaved_files <= 1 else "are"
+    return f"{files}{size} changed since {verb} kept on the volume, the rest in the last save"
 
 
 def _saved_brackets(facts: Facts) -> Sentence:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from .. import messages
 from ..units import NBSP, show_duration
 from . import rules
 from .rules import Ends, Limits
@@ -45,10 +46,10 @@ def clock_of(row: Told, limits: Limits | None, now: datetime) -> Clock:
     """The clocks of a running session that is heard."""
     end = ends_of(row, limits)
     if row.verdict == QUIET and row.quiet_since is not None:
-        quiet: Sentence = ("Nothing has run or been typed since ", Moment(row.quiet_since), ".")
+        quiet = _parts("idle soon", since=Moment(row.quiet_since))
         if end.idle_at is None or limits is None:
             return _session(row, limits, end, now, quiet)
-        first = f"Idle stop in {left(end.idle_at, now)}."
+        first = messages.title("idle soon", left=left(end.idle_at, now)) + "."
         if end.kind == rules.IDLE and rules.warning_due(end.idle_at, limits.idle_seconds, limits, now):
             soon: Sentence = (f"{first} ", *quiet)
             return Clock("quiet soon", soon, session_end(end, now), "Keep working", rules.IDLE)
@@ -67,7 +68,8 @@ def _session(row: Told, limits: Limits | None, end: Ends, now: datetime, said: S
         return Clock("", said, detail)
     may = row.extensions < limits.extensions and limits.extend_seconds
     number = f"{row.extensions + 1} of {limits.extensions}"
-    keep = f"Extend by {show_duration(limits.extend_seconds)} ({number})" if may else ""
+    by = show_duration(limits.extend_seconds)
+    keep = messages.steps("limit soon", by=by, number=number)[0] if may else ""
     return Clock("ends soon", (*detail, " ", *said) if said else detail, (), keep, rules.SESSION_LIMIT)
 
 
@@ -75,7 +77,16 @@ def session_end(end: Ends, now: datetime) -> Sentence:
     """``Session ends in 5 h 10 min, at 19:36.``"""
     if end.session_at is None:
         return ()
-    return (f"Session ends in {left(end.session_at, now)}, at ", Moment(end.session_at), ".")
+    first = messages.title("limit soon", left=left(end.session_at, now))
+    return (f"{first}, ", *_parts("limit soon", at=Moment(end.session_at)))
+
+
+def _parts(situation: str, **values: Moment) -> Sentence:
+    """Its reason, with times that a page writes in its reader's zone."""
+    return tuple(
+        part if isinstance(part, Moment) else str(part)
+        for part in messages.parts(messages.MESSAGES[situation].why, **values)
+    )
 
 
 def not_stopped(end: Ends) -> Sentence:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from .. import messages
 from ..errors import BadInput, Refusal
 from .catalog import Catalog
 from .limits import limited
@@ -213,7 +214,7 @@ def denied(catalog: Catalog, profile: Profile, person: Person) -> Refusal | None
     impossible = [_not_here(profile, flavor, person) for flavor in catalog.flavors_of(profile)]
     if all(impossible):
         return Refusal(
-            f"{profile.title} cannot run on this Hub",
+            messages.title("not possible here", profile=profile.title),
             impossible[0] or "",
             _ways_on(catalog, profile, person, ask),
             field="profile",
@@ -279,7 +280,8 @@ def _not_for(profile: Profile, person: Person, ask: str) -> Refusal | None:
     if not who.groups:
         title, why = "Only for people named by name", f"You are not among them; {ask} decides"
     elif len(who.groups) == 1:
-        title, why = f"Only for the group {who.groups[0]}", f"You are not in it; {ask} decides"
+        title = messages.title("not allowed", group=who.groups[0])
+        why = messages.why("not allowed", address=ask)
     else:
         title = f"Only for the groups {join_words(who.groups)}"
         why = f"You are in none of them; {ask} decides"
@@ -326,7 +328,7 @@ def _flavor(catalog: Catalog, profile: Profile, name: str | None, person: Person
     if why is not None:
         able = next(other for other in flavors if _not_here(profile, other, person) is None)
         raise Refusal(
-            f"{name} cannot run on this Hub",
+            messages.title("not possible here", profile=name),
             why,
             [f"Start with {able.name}"],
             field="flavor",

@@ -23,6 +23,7 @@ from typing import Any
 from jupyterhub.traitlets import Command
 from traitlets import Unicode, default
 
+from .. import messages
 from ..errors import NoSpace, NotebooksError
 from ..ledger import Session
 from ..profiles.choosing import Abilities, Launch
@@ -222,7 +223,7 @@ class LocalNotebookSpawner(NotebookSpawner):
         volume, run, log = self._volume(session), run_dir(session.id), self._log_file(session.id)
         try:
             if session.kind == "save" and not volume.is_dir():
-                raise NotStarted("The volume does not open", f"There is no {volume}.", cause="volume_away")
+                raise NotStarted(messages.title("volume offline"), f"There is no {volume}.", cause="volume_away")
             for folder in (volume, volume / "files", volume / "state", run, log.parent):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 if folder.stat().st_uid != os.geteuid():

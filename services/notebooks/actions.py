@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from jupyterhub_notebooks import messages
 from jupyterhub_notebooks.enforcement.rules import Extended
 from jupyterhub_notebooks.enforcement.rules import extend as rules_extend
 from jupyterhub_notebooks.errors import BadInput, Conflict, NotFound, Refusal
@@ -97,9 +98,12 @@ async def create(
     title = title or free_title("Notebook", titles)
     if title.casefold() in titles:
         there = titles[title.casefold()]
-        why = "It is in the trash" if there.notebook.trashed_at else "It is in your list"
+        where = "in the trash" if there.notebook.trashed_at else "in your list"
         raise Conflict(
-            f"You already have a notebook {title}", why, [f"Use {free_title(title, titles)}"], field="name"
+            messages.title("name taken", name=title),
+            messages.why("name taken", where=where),
+            messages.steps("name taken", free=free_title(title, titles)),
+            field="name",
         )
     name = server_name(title, [view.notebook.server_name for view in mine])
     row = await context.ledger.run(
@@ -199,15 +203,19 @@ async def _begin_start(context: Context, view: NotebookView, names: Mapping[str,
 async def _asked_of_hub(context: Context, view: NotebookView, names: Mapping[str, str]) -> None:
     """The start itself. A Hub that still stops the server, which the ledger knows to be over, is waited for."""
     notebook, owner = view.notebook, view.owner.hub_name
-    end = context.clock.monotonic() + STOPPING_SECONDS
+    end, stopped = context.clock.monotonic() + STOPPING_SECONDS, False
     while True:
         try:
             await context.hub.start_server(owner, notebook.server_name, names, notebook.title)
             return
-        except HubRefused:
-            there = await context.hub.server(owner, notebook.server_name)
-            if there.pending != "stop":
+        except HubRefused as refused:
+            try:
+                there = await context.hub.server(owner, notebook.server_name)
+            except NotFound:
+                raise refused from None
+            if stopped or there.ready or there.pending not in (None, "stop"):
                 raise
+            stopped = there.pending is None  # it may have ended between the two questions: asked once more
             if context.clock.monotonic() > end:
                 raise _still_saving(view) from None
         await asyncio.sleep(STOPPING_EVERY_SECONDS)

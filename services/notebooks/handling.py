@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from jupyterhub.services.auth import HubOAuthenticated, UserNotAllowed
 from tornado.web import HTTPError, RequestHandler
 
+from jupyterhub_notebooks import messages
 from jupyterhub_notebooks.errors import BadInput, Denied, HubAway, NotebooksError, NotFound
 
 from .context import Context
@@ -101,7 +102,7 @@ class Handler(HubOAuthenticated, RequestHandler):
         if self.request.method in ("GET", "HEAD") and self.is_page:
             self.redirect(self.get_login_url())
             return
-        raise LogInAgain("Log in again", "Your login has ended, or this page was open too long")
+        raise LogInAgain(messages.title("log in again"), messages.why("log in again"))
 
     @property
     def is_page(self) -> bool:

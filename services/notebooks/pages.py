@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from jupyterhub_notebooks import messages
 from jupyterhub_notebooks.client.actions import command_line
 from jupyterhub_notebooks.enforcement import safe
 from jupyterhub_notebooks.enforcement.state import RUNNING, STARTING
@@ -60,6 +61,7 @@ class ListHandler(Handler):
             more=max(0, len(picked) - most),
             most=most,
             step=ROWS_SHOWN,
+            away=f"{messages.MESSAGES['Hub away'].title}. {messages.why('Hub away')}",
             show=show,
             find=find,
             counts=counts,

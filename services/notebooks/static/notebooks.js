@@ -301,7 +301,7 @@
     const since = new Date(freshAt).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
     line.classList.toggle("t-err", lost || Boolean(problem));
     if (problem) line.textContent = problem;
-    else if (lost || seconds > 60) line.textContent = `Not updating since ${since}. Running notebooks go on and are saved.`;
+    else if (lost || seconds > 60) line.textContent = line.dataset.nbAway.replace("{at}", since);
     else line.textContent = seconds < 2 ? "Updated just now" : `Updated ${seconds}\u00a0s ago`;
   }
 
