@@ -77,6 +77,8 @@ def prepare(run_dir: Path, workspace: Path) -> Path:
     path = run_dir / "config" / "jupyter_server_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     config["ServerApp"]["root_dir"] = str(workspace)
+    # A trash would need space where there is none; what was deleted is in a snapshot.
+    config["FileContentsManager"] = {"delete_to_trash": False, "always_delete_dir": True}
     path.write_text(json.dumps(config), encoding="utf-8")
     return home
 
