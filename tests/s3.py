@@ -78,22 +78,27 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running(
-    folder: Path, *, log: Path | None = None, certificates: Certificates | None = None
+    folder: Path,
+    *,
+    log: Path | None = None,
+    certificates: Certificates | None = None,
+    host: str = "127.0.0.1",
 ) -> Iterator[S3]:
     """versitygw over ``folder`` (made if missing), with the bucket ``notebooks``, until the block ends.
 
-    certificates: answers over TLS with them, and over TLS alone.
+    certificates: answers over TLS with them, and over TLS alone. host: this machine's address that it listens on, and
+    no other, such as that of a bridge on which containers reach it.
     """
     key, secret, port = secrets.token_hex(8), secrets.token_hex(16), free_port()
     (folder / BUCKET).mkdir(parents=True, exist_ok=True)
-    command = [prepare.versitygw(), "--port", f"127.0.0.1:{port}", "--quiet", "--keep-alive"]
+    command = [prepare.versitygw(), "--port", f"{host}:{port}", "--quiet", "--keep-alive"]
     if certificates:
         command += ["--cert", str(certificates.certificate), "--key", str(certificates.key)]
     command += ["posix", str(folder)]
     own = {"ROOT_ACCESS_KEY": key, "ROOT_SECRET_KEY": secret}
-    with _process(command, own, port, log) as pid:
+    with _process(command, own, port, log, host) as pid:
         scheme, ca_file = ("https", str(certificates.authority)) if certificates else ("http", "")
-        yield S3(f"{scheme}://127.0.0.1:{port}", key, secret, folder, pid, ca_file)
+        yield S3(f"{scheme}://{host}:{port}", key, secret, folder, pid, ca_file)
 
 
 @contextlib.contextmanager
@@ -147,7 +152,9 @@ def lying(folder: Path) -> Iterator[S3]:
 
 
 @contextlib.contextmanager
-def _process(command: list[str], own: Mapping[str, str], port: int, log: Path | None) -> Iterator[int]:
+def _process(
+    command: list[str], own: Mapping[str, str], port: int, log: Path | None, host: str = "127.0.0.1"
+) -> Iterator[int]:
     """The program with these variables until the block ends; its process id, once it listens."""
     with open(log or os.devnull, "ab") as output:
         process = subprocess.Popen(
@@ -158,7 +165,7 @@ def _process(command: list[str], own: Mapping[str, str], port: int, log: Path | 
             stderr=subprocess.STDOUT,
         )
     try:
-        _wait(process, port)
+        _wait(process, port, host)
         yield process.pid
     finally:
         process.terminate()
@@ -169,12 +176,12 @@ def _process(command: list[str], own: Mapping[str, str], port: int, log: Path | 
             process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], port: int) -> None:
+def _wait(process: subprocess.Popen[bytes], port: int, host: str) -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:
             raise RuntimeError(f"the S3 server ended with status {process.returncode}")
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        with contextlib.suppress(OSError), socket.create_connection((host, port), 1):
             return
         time.sleep(0.02)
     raise RuntimeError(f"the S3 server does not listen after {START_SECONDS} s")

@@ -7,16 +7,18 @@ from pathlib import Path
 
 from tests import s3
 
-LOCAL = Path(__file__).parents[2] / "config" / "local" / "jupyterhub_config.py"
+CONFIG = Path(__file__).parents[2] / "config"
+LOCAL = CONFIG / "local" / "jupyterhub_config.py"
+DOCKER = CONFIG / "docker" / "jupyterhub_config.py"
 STORE = """store=f"file://{state / 'store'}","""
 LEDGER = """ledger=f"sqlite:///{state / 'ledger.sqlite'}","""
 HUB_DATABASE = """c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}\""""
 AGENTS = """agents_url=address("AGENTS") + "/services/agents","""
 
 
-def changed(folder: Path, lines: Mapping[str, str]) -> str:
+def changed(folder: Path, lines: Mapping[str, str], shipped: Path = LOCAL) -> str:
     """The path of a copy in which each of these lines, which stands there once, is another one."""
-    text = LOCAL.read_text()
+    text = shipped.read_text()
     for old, new in lines.items():
         assert text.count(old) == 1, old
         text = text.replace(old, new)
