@@ -84,3 +84,9 @@ def address_part(server: str) -> str:
 def server_of(address_part: str) -> str:
     """The server name that an address means by its last part."""
     return "" if address_part == "-" else address_part
+
+
+def repository_folder(url: str) -> str:
+    """The folder that a repository is cloned into: the last part of its address, in letters that every system takes."""
+    last = url.rstrip("/").removesuffix(".git").replace(":", "/").rpartition("/")[2]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", last).strip(".-")[:60] or "repository"

@@ -266,9 +266,19 @@ class Agent:
         variables = environment.of_server(
             self._own, context.answer.environment, self.options.files, self.options.run_dir, made.venv
         )
+        if context.answer.repo:
+            self._bring_repository(context.answer.repo, variables)
         if context.answer.startup_script.strip():
             self._run_script(context.answer, variables)
         return variables
+
+    def _bring_repository(self, url: str, variables: Mapping[str, str]) -> None:
+        from . import repository
+
+        warning = repository.bring(url, self.options.files, variables, self.log.say)
+        if warning is not None:
+            self.log.say(warning)
+            self.standing.tell(warnings=(warning,))
 
     def _only_saving(self) -> Mapping[str, str]:
         """Nobody uses the workspace: what stands in it is left as it is."""

@@ -80,6 +80,8 @@ def trash(hub: Where, as_json: bool) -> None:
 @FLAVOR
 @EDITOR
 @click.option("--project", help="The project that it belongs to.")
+@click.option("--repo", metavar="URL", help="A repository that each start clones or updates.")
+@click.option("--file", metavar="PATH", help="What a start opens, in that repository.")
 @click.option("--no-start", is_flag=True, help="Only make it.")
 @NO_WAIT
 @JSON

@@ -53,7 +53,7 @@ _ALL = (
         "notebook.created",
         "Make a notebook, and start it.",
         undo="delete",
-        fields=("name", "profile", "flavor", "editor", "project", "start"),
+        fields=("name", "profile", "flavor", "editor", "project", "repo", "file", "start"),
         success=201,
     ),
     Action(

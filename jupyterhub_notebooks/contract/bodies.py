@@ -85,6 +85,7 @@ class HelloAnswer(Body):
     certificates (PEM) that storage's addresses are checked with, beside the system's. title and profile: the notebook's,
     as its user knows them. memory_bytes and cpus: what the profile gives, 0 for no limit. head_at and head_size_bytes:
     of the newest save. last_stop: how the session before ended, where its user did not ask for it.
+    repo: the address of a repository that is cloned or updated before the server starts; '' for none.
     variables_bytes, variables_seconds: how much of the kernels' variables is kept before a stop, and within what time;
     0: none. held_volume: the volume with the newest files, where that is why there is no lease. set_aside: the notebook
     goes on from a save without what lies on this volume, which may only become a recovery snapshot.
@@ -118,6 +119,7 @@ class HelloAnswer(Body):
     variables_seconds: float = 60.0
     held_volume: str = ""
     set_aside: bool = False
+    repo: str = ""
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,13 @@ def create(
     actor: str | None = None,
     workspace: str | None = None,
     cause: str = "asked",
+    repo: str = "",
+    opens: str = "",
 ) -> Notebook:
     """A new notebook with an empty workspace. Raises BadInput, or Conflict where the name is in use.
 
-    workspace: the id of one that was filled already; cause: how it came about.
+    workspace: the id of one that was filled already; cause: how it came about. repo: the address of a repository that
+    is cloned or updated at each start; opens: the file that a start opens.
     """
     if not is_server_name(server_name):
         raise BadInput(
@@ -57,7 +60,7 @@ def create(
                 ["Choose another name"] + (["Put it back from the trash"] if there.trashed_at else []),
                 field="name",
             )
-        values = (project, profile, options, store, actor, workspace, cause)
+        values = (project, profile, options, store, actor, workspace, cause, repo, opens)
         return _insert(connection, user, server_name, title, now, *values)
 
 
@@ -84,6 +87,8 @@ def _insert(
     actor: str | None,
     space: str | None = None,
     cause: str = "asked",
+    repo: str = "",
+    opens: str = "",
 ) -> Notebook:
     id, workspace = new_id(now, os.urandom), space or new_id(now, os.urandom)
     connection.execute(
@@ -97,6 +102,8 @@ def _insert(
             options=dict(options or {}),
             workspace=workspace,
             created_at=now,
+            repo=repo,
+            opens=opens,
         )
     )
     connection.execute(insert(workspaces).values(id=workspace, notebook=id, store=store))

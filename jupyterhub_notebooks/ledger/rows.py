@@ -36,6 +36,8 @@ class Notebook:
     trashed_by: str | None
     emptied_at: datetime | None
     volume_number: int = 0
+    repo: str = ""
+    opens: str = ""
 
 
 @dataclass(frozen=True)

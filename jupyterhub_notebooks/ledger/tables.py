@@ -119,6 +119,8 @@ notebooks = Table(
     Column("trashed_by", String(ID_LENGTH)),
     Column("emptied_at", Utc),
     Column("volume_number", Integer, nullable=False, server_default=text("0")),
+    Column("repo", String(300), nullable=False, server_default=""),
+    Column("opens", String(300), nullable=False, server_default=""),
 )
 Index(
     "uq_notebooks_user_server_name",

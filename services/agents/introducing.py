@@ -23,8 +23,10 @@ def introduction(ledger: Ledger, session: Session, mode: str, now: datetime) -> 
     resources = session.launch.get("resources")
     given = resources if isinstance(resources, Mapping) else {}
     head = snapshots.head(ledger, session.workspace)
+    notebook = notebooks.get(ledger, session.notebook)
     return {
-        "title": notebooks.get(ledger, session.notebook).title,
+        "title": notebook.title,
+        "repo": notebook.repo,
         "profile": session.profile,
         "memory_bytes": int(given.get("memory") or 0),
         "cpus": float(given.get("cpu") or 0),

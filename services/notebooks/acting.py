@@ -44,7 +44,14 @@ def allowed(action: Action, person: Person, view: NotebookView) -> None:
 async def create(context: Context, person: Person, body: bodies.Create) -> Done:
     """A new notebook of the person who asks."""
     made = await actions.create(
-        context, person, body.name, body.chosen(), start_it=body.start, project=body.project
+        context,
+        person,
+        body.name,
+        body.chosen(),
+        start_it=body.start,
+        project=body.project,
+        repo=body.repo,
+        file=body.file,
     )
     said = f"{made.notebook.title} is made" + (" and starts." if body.start else ".")
     return Done(said, undo=Undo("delete", {}), view=made)

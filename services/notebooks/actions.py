@@ -33,7 +33,7 @@ from . import after_saving
 from .context import Context
 from .listing import limits_of
 from .people import Person
-from .titles import checked, free_title
+from .titles import checked, checked_file, checked_repository, free_title
 
 PROJECT_LENGTH = 80
 BEGIN_SECONDS = 20.0
@@ -88,9 +88,14 @@ async def create(
     *,
     start_it: bool = True,
     project: str = "",
+    repo: str = "",
+    file: str = "",
 ) -> NotebookView:
-    """A new notebook of this person, started unless told otherwise. Raises BadInput, Refusal or Conflict."""
-    title = checked(title)
+    """A new notebook of this person, started unless told otherwise. Raises BadInput, Refusal or Conflict.
+
+    repo: the address of a repository that each start clones or updates; file: what a start opens.
+    """
+    title, repo, file = checked(title), checked_repository(repo), checked_file(file)
     project = checked(project, most=PROJECT_LENGTH, field="project")
     launch, kept = await agreed(context, person, options)
     mine = await context.ledger.run(notebooks.views, user=person.user.id, trashed=None)
@@ -117,6 +122,8 @@ async def create(
         project=project,
         store=context.settings.store,
         actor=person.user.id,
+        repo=repo,
+        opens=file,
     )
     view = (await context.ledger.run(notebooks.views, notebook=row.id))[0]
     if start_it:

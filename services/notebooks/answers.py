@@ -72,6 +72,8 @@ class Notebook(Answer):
     trashed_at: str | None
     page: str
     url: str
+    lands: str
+    repo: str | None
 
 
 class Acted(Notebook):

@@ -58,10 +58,13 @@ class Start(Options):
 
 
 class Create(Options):
-    """A new notebook. start: whether it is started at once."""
+    """A new notebook. start: whether it is started at once. repo: the address of a repository that each start clones or
+    updates; file: what a start opens, in that repository where there is one."""
 
     name: Title = ""
     project: Annotated[str, Field(json_schema_extra={"maxLength": 80})] = ""
+    repo: Annotated[str, Field(json_schema_extra={"maxLength": 300})] = ""
+    file: Annotated[str, Field(json_schema_extra={"maxLength": 300})] = ""
     start: bool = True
 
 

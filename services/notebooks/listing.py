@@ -22,7 +22,7 @@ from jupyterhub_notebooks.ledger import (
     sessions,
     users,
 )
-from jupyterhub_notebooks.names import address_part
+from jupyterhub_notebooks.names import address_part, repository_folder
 from jupyterhub_notebooks.profiles.choosing import Launch
 from jupyterhub_notebooks.profiles.model import Flavor
 from jupyterhub_notebooks.profiles.words import show_limits, show_price
@@ -60,6 +60,7 @@ class Row:
     called: str = ""
     project: str = ""
     session: str = ""
+    lands: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -132,7 +133,17 @@ def row_of(context: Context, person: Person, view: NotebookView, state: State) -
         called=part if own else f"{owner}/{part}",
         project=notebook.project,
         session=view.session.id if view.session else "",
+        lands=lands_at(context, view),
     )
+
+
+def lands_at(context: Context, view: NotebookView) -> str:
+    """Where a start leads: the file that the notebook was made with, else its server."""
+    base = open_url(context, view.owner.hub_name, view.notebook.server_name)
+    if not view.notebook.opens:
+        return base
+    folder = f"{repository_folder(view.notebook.repo)}/" if view.notebook.repo else ""
+    return f"{base}lab/tree/{quote(folder + view.notebook.opens)}"
 
 
 def page_of(context: Context, view: NotebookView) -> str:
@@ -312,6 +323,8 @@ def as_json(context: Context, row: Row, view: NotebookView) -> dict[str, object]
         "trashed_at": to_text(view.notebook.trashed_at) if view.notebook.trashed_at else None,
         "page": row.page,
         "url": row.open_url,
+        "lands": row.lands,
+        "repo": view.notebook.repo or None,
     }
 
 

@@ -16,7 +16,7 @@ from jupyterhub_notebooks.ledger import (
     sessions,
     users,
 )
-from jupyterhub_notebooks.names import server_name
+from jupyterhub_notebooks.names import repository_folder, server_name
 from jupyterhub_notebooks.profiles.form import options_of
 from jupyterhub_notebooks.profiles.words import EDITOR_NAMES
 
@@ -31,6 +31,9 @@ from .steps import steps_of
 from .titles import free_title
 
 LOG_LINES = 100
+#: Fields of the form; those that are no options of a start.
+TYPED = ("profile", "name", "editor", "project", "repo", "file")
+BESIDE = ("project", "repo", "file")
 #: More rows than anybody reads at once are shown when they are asked for: a page stays small.
 ROWS_SHOWN, ROWS_MOST = 50, 1000
 #: So many of its last sessions decide whether safe mode is offered.
@@ -107,14 +110,21 @@ class NewHandler(Handler):
     """GET: the form, filled in from the address. POST: creates and starts; a refusal stands in the form."""
 
     async def get(self) -> None:
-        await self._form({name: self.get_argument(name, "") for name in ("profile", "name", "editor")})
+        await self._form({name: self.get_argument(name, "") for name in TYPED})
 
     async def post(self) -> None:
         form = {name: self.get_arguments(name) for name in self.request.body_arguments}
-        typed = {name: self.get_argument(name, "") for name in ("profile", "name", "editor")}
+        typed = {name: self.get_argument(name, "") for name in TYPED}
         try:
             view = await actions.create(
-                self.context, self.person, typed["name"], options_of(form), start_it=False
+                self.context,
+                self.person,
+                typed["name"],
+                options_of({name: values for name, values in form.items() if name not in BESIDE}),
+                start_it=False,
+                project=typed["project"],
+                repo=typed["repo"],
+                file=typed["file"],
             )
         except NotebooksError as error:
             self.set_status(error.http_status)
@@ -129,7 +139,8 @@ class NewHandler(Handler):
         last = last_choice(views)
         titles = {view.notebook.title.casefold(): view for view in views}
         taken = [view.notebook.server_name for view in views]
-        name = typed["name"] or free_title("Notebook", titles)
+        folder = repository_folder(typed["repo"]) if typed["repo"] else ""
+        name = typed["name"] or free_title(folder or "Notebook", titles)
         made = cards_for(self.context, self.person, last)
         able = {card.name: card for card in made if card.denied is None}
         chosen = typed["profile"] if typed["profile"] in able else next(iter(able), "")
@@ -144,7 +155,16 @@ class NewHandler(Handler):
             editors=[(editor, EDITOR_NAMES[editor]) for editor in offered] if len(offered) > 1 else [],
             editor=typed["editor"],
             error=error,
-            command=command_line("create", "", {"name": name, "profile": chosen}),
+            repo=typed["repo"],
+            file=typed["file"],
+            folder=folder,
+            project=typed["project"],
+            projects=sorted(
+                {view.notebook.project for view in views if view.notebook.project} | self.person.groups
+            ),
+            command=command_line(
+                "create", "", {"name": name, "profile": chosen, "repo": typed["repo"], "file": typed["file"]}
+            ),
         )
 
 
@@ -158,7 +178,7 @@ class NotebookHandler(Handler):
             view = await begun(self.context, self.person, view)
         values = await notebook_values(self.context, self.person, view)
         if opens and values["row"].is_running and await is_open(self.context, view):
-            self.redirect(values["row"].open_url, status=303)
+            self.redirect(values["row"].lands, status=303)
             return
         self.page(
             "notebook.html",

@@ -45,6 +45,20 @@ def row(page: Page, title: str):
     return page.get_by_role("row").filter(has_text=title)
 
 
+def menu(page: Page, title: str, item: str):
+    """An item of a row's menu, opened."""
+    one = row(page, title)
+    one.get_by_label(re.compile("^More actions")).click()
+    return one.get_by_role("button", name=item, exact=True)
+
+
+def undo(page: Page, said: str) -> None:
+    """The toast says it; its Undo is clicked."""
+    toast = page.locator("#nb-toast")
+    expect(toast).to_contain_text(said, timeout=60_000)
+    toast.get_by_role("button", name="Undo").click()
+
+
 def stop(page: Page, person: Person, title: str) -> None:
     """Stop on the list, until the row says that it is stopped."""
     open_list(page, person)

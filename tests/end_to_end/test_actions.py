@@ -7,24 +7,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from .pages import log_in, new_notebook, open_list, row, stop, wait_for_lab
+from .pages import log_in, menu, new_notebook, open_list, row, stop, undo, wait_for_lab
 from .product import Person, Product, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-def menu(page: Page, title: str, item: str):
-    """An item of a row's menu, opened."""
-    one = row(page, title)
-    one.get_by_label(re.compile("^More actions")).click()
-    return one.get_by_role("button", name=item, exact=True)
-
-
-def undo(page: Page, said: str) -> None:
-    """The toast says it; its Undo is clicked."""
-    toast = page.locator("#nb-toast")
-    expect(toast).to_contain_text(said)
-    toast.get_by_role("button", name="Undo").click()
 
 
 def titles(page: Page) -> list[str]:
@@ -108,6 +94,27 @@ def test_a_deleted_file_is_back_within_a_minute_and_the_restore_is_undone(
     until(lambda: (files / ".hidden").read_text() == "h", 60, what="the file of before")
     undo(page, "is back from snapshot")
     until(lambda: (files / ".hidden").read_text() == "changed since", 60, what="the undo")
+
+
+def test_from_the_first_visit_to_the_editor_it_is_at_most_three_clicks(product: Product, page: Page) -> None:
+    person = product.add_user("nora")
+    page.goto(product.url)
+    page.get_by_label("Username").fill(person.name)
+    page.get_by_label("Password").fill(person.password)
+    page.evaluate("window.name = 0")  # what outlives a page
+    page.context.add_init_script(
+        "addEventListener('click', event => { if (event.isTrusted) window.name = Number(window.name) + 1; }, true)"
+    )
+    page.evaluate(
+        "addEventListener('click', event => { if (event.isTrusted) window.name = Number(window.name) + 1; }, true)"
+    )
+    page.get_by_role("button", name=re.compile("sign in|log in", re.I)).click()
+    expect(page.get_by_role("heading", name=re.compile("What do you want to work on"))).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Start on")).first.click()
+    wait_for_lab(page)
+    clicks = int(page.evaluate("window.name"))
+    print("clicks from the login to JupyterLab:", clicks)
+    assert 1 <= clicks <= 3
 
 
 def test_a_page_of_another_site_cannot_hold_ours(product: Product, page: Page) -> None:

@@ -386,7 +386,7 @@
   let opening = live?.hasAttribute("data-nb-opens");
   function show(event) {
     if (opening && event.state === "RUNNING" && event.ready) {
-      location.replace(event.url);
+      location.replace(event.lands);
       return;
     }
     if (opening && !event.asked && (event.state === "ERROR" || event.state === "STOPPED")) opening = false;
@@ -475,6 +475,11 @@
     }
     const words = ["jupyterhub-notebooks", "notebook", "create", ...(name ? [quoted(name)] : []), "--profile", ticked.value];
     if (size) words.push("--flavor", size.value);
+    for (const field of ["project", "repo", "file"]) {
+      const given = startForm.elements[field];
+      const value = given && (given.type !== "checkbox" || given.checked) ? given.value : "";
+      if (value) words.push(`--${field}`, quoted(value));
+    }
     one("[data-nb-command]", startForm).textContent = words.join(" ");
   }
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
 from jupyterhub_notebooks.ledger import Notebook, Session, leases, notebooks, sessions, snapshots, users
@@ -68,11 +69,11 @@ class Saved:
         self.space = WorkspaceStore(store, workspace_prefix(self.notebook.workspace))
         self.space.create(self.notebook.workspace, lease="service", now=now)
 
-    def begin(self, *, ready: bool = True) -> Session:
-        """A session that runs."""
+    def begin(self, *, ready: bool = True, **limits: Any) -> Session:
+        """A session that runs. limits: of its launch, such as ``idle_stop_seconds``."""
         now = SYSTEM_CLOCK.now()
         id = new_id(now, os.urandom)
-        launch = {"profile": "notebook-cpu-small", "version": "v"}
+        launch = {"profile": "notebook-cpu-small", "version": "v", **limits}
         sessions.begin(
             self.site.ledger,
             id,
