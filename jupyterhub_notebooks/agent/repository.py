@@ -62,9 +62,12 @@ def bring(
         return done.stdout.strip()
 
     try:
-        return _clone(url, place, git, say) if not _there(place) else _update(url, place, git, say)
+        if _there(place):
+            return _update(url, place, git, say)
+        _clone(url, place, git, say)
     except _Failed as error:
         return f"The repository in {name} is as it was: {error}"
+    return None
 
 
 def _there(place: Path) -> bool:
