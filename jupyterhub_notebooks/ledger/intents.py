@@ -66,6 +66,15 @@ def open_everywhere(ledger: Ledger) -> list[Intent]:
         return [made(Intent, row) for row in connection.execute(query)]
 
 
+def cause_of_end(ledger: Ledger, session: str, said: str) -> str:
+    """What an agent says of its end. A plain ``stopped`` is the stop that was asked for: its cause counts, which the
+    Hub could not pass on where the ledger was away in that moment."""
+    if said != "stopped":
+        return said
+    stop = last_stop(ledger, session)
+    return stop.cause if stop is not None and stop.do == "stop" and stop.done_at is None else said
+
+
 def last_stop(ledger: Ledger, session: str) -> Intent | None:
     """The newest stop or finish asked of a session, done or not."""
     query = (

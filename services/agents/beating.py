@@ -88,7 +88,7 @@ def _in_ledger(
     if values:
         sessions.report(ledger, [sessions.Report(session.id, values)])
     if ended is not None:
-        cause = reading.label(ended.cause, "ended.cause")
+        cause = intents.cause_of_end(ledger, session.id, reading.label(ended.cause, "ended.cause"))
         sessions.ended(ledger, session.id, now, cause, reading.text(ended.detail))
     if judge is not None:
         session = clocks.change(ledger, session.id, judge, now) or session

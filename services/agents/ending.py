@@ -31,7 +31,7 @@ def _close(ledger: Ledger, session: Session, cause: str, body: Release, now: dat
         ledger,
         session.id,
         now,
-        cause,
+        intents.cause_of_end(ledger, session.id, cause),
         reading.text(body.detail),
         actor=stop.actor if stop else None,
         pending_files=reading.count(body.pending_files),

@@ -27,6 +27,18 @@ def test_a_release_closes_the_session_and_may_arrive_twice(service):
     assert sessions.get(service.ledger, session.id) == first
 
 
+def test_an_end_has_the_cause_of_the_stop_that_the_hub_could_not_pass_on(service):
+    for tell in ("heartbeat", "release"):
+        session = fresh(service, volume="here")
+        hello(service, session)
+        intents.ask(service.ledger, session.id, "stop", "idle", None, SYSTEM_CLOCK.now())
+        if tell == "heartbeat":
+            beat(service, session, 1, "saving", ended={"cause": "stopped"})
+            assert sessions.get(service.ledger, session.id).cause == "idle"
+        assert service.call(session, "POST", "release", {"cause": "stopped"}) == (200, {})
+        assert sessions.get(service.ledger, session.id).cause == "idle"
+
+
 def test_a_release_with_files_pending_names_their_volume(service):
     session = fresh(service, volume="here")
     hello(service, session)
