@@ -98,7 +98,6 @@ def round_trip(product, server, more, network, wheels, page, folder):
             {theirs["workspace"]: token_of[theirs["id"]]},
         )
         keyless.nowhere(signs, {"what a session was answered": said, **network.answers()})
-        assert b'"urls"' in network.agents.answers  # the notebook did speak by way of the recorder
         used.append(token_of[mine["id"]])
 
     everything_comes_back(
@@ -109,6 +108,7 @@ def round_trip(product, server, more, network, wheels, page, folder):
         stopped=lambda: keyless.assert_dead(product, used[0]),
     )
     keyless.nowhere(keys, keyless.around(product))
+    assert b'"urls"' in network.agents.answers  # the notebook did save and restore by way of the recorder
     product.interrupt()
     assert product.process is not None and product.process.returncode == 0, product.output
     keyless.nowhere(keys, keyless.around(product))
