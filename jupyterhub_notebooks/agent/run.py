@@ -33,7 +33,7 @@ from .lease import HeldLease
 from .log import SessionLog
 from .options import Options
 from .saving import PeriodicSaves, last
-from .server import Server, end_in_words
+from .server import Server, end_in_words, plain_line
 from .service import Service
 from .standing import Standing
 
@@ -328,7 +328,11 @@ class Agent:
             self.ask_to_end("disk_full", messages.title("disk full"))
             return
         out_of_memory = processes.out_of_memory_count() > before
-        self.ask_to_end(*end_in_words(self._server.status or 0, out_of_memory))
+        cause, words = end_in_words(self._server.status or 0, out_of_memory)
+        if self.standing.phase == "starting":  # why it did not come up is the last that it says
+            self._server.drain()
+            words = f"{words}: {said}" if (said := plain_line(self._server.last_line)) else words
+        self.ask_to_end(cause, words)
 
     def _ordered(self, order: Order) -> None:
         if order.do == "finish":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -35,6 +36,7 @@ class Server:
     ) -> None:
         """Starts it. Raises OSError where it cannot be."""
         self.ended = threading.Event()
+        self.last_line = ""
         self._process = subprocess.Popen(
             list(command),
             env=dict(environment),
@@ -45,7 +47,13 @@ class Server:
             start_new_session=True,
         )
         assert self._process.stdout is not None
-        self._pump = pump(self._process.stdout, write)
+
+        def take(line: str) -> None:
+            if line.strip():
+                self.last_line = line.strip()
+            write(line)
+
+        self._pump = pump(self._process.stdout, take)
 
     def watch(self, then: Callable[[], None]) -> None:
         """Calls then, from a thread, when the server has ended."""
@@ -102,3 +110,8 @@ def end_in_words(status: int, out_of_memory: bool) -> tuple[str, str]:
             name = f"signal {-status}"
         return "server_died", f"The server was ended by {name}"
     return "server_died", f"The server ended with exit status {status}"
+
+
+def plain_line(line: str) -> str:
+    """A line of a log without its head, such as ``[C 2026-11-21 19:49:15.123 ServerApp]``, and not too long."""
+    return re.sub(r"^\[[A-Z] [^\]]*\] *", "", line)[:300].rstrip(".")

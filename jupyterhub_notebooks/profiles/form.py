@@ -14,6 +14,8 @@ from .choosing import OPTIONS
 
 #: Fields of the form that are no options of ``choosing``: the pages read them themselves.
 OTHER_FIELDS = ("_xsrf", "next", "name", "title", "display_name")
+#: So many cards are shown at first; the filter and a button show the others.
+MOST = 9
 CHIPS = (("all", "All"), ("cpu", "CPU"), ("gpu", "GPU"), ("network", "No public internet"))
 
 
@@ -50,6 +52,14 @@ def chips(cards: Sequence[Card]) -> list[tuple[str, str, int]]:
     ]
 
 
+def common(cards: Sequence[Card]) -> tuple[str, ...]:
+    """What every card that can be started says, where there are several: it is said once, above them."""
+    able = [card for card in cards if card.denied is None]
+    if len(able) < 2:
+        return ()
+    return tuple(line for line in able[0].exceptions if all(line in card.exceptions for card in able))
+
+
 def html(cards: Sequence[Card], chosen: str = "") -> str:
     """The cards as HTML, everything in them escaped: a fieldset of radio buttons named ``profile``.
 
@@ -60,7 +70,10 @@ def html(cards: Sequence[Card], chosen: str = "") -> str:
     if chosen not in able:
         chosen = able[0] if able else ""
     template = _environment().get_template("cards.html")
-    return template.render(sections=sections(cards), chips=chips(cards), chosen=chosen, shown=len(cards))
+    said = common(cards)
+    return template.render(
+        sections=sections(cards), chips=chips(cards), chosen=chosen, shown=len(cards), common=said, most=MOST
+    )
 
 
 @cache

@@ -33,6 +33,7 @@ from jupyterhub_notebooks.workspace import (
 from jupyterhub_notebooks.workspace.copying import clean
 from jupyterhub_notebooks.workspace.duplicating import duplicate
 from jupyterhub_notebooks.workspace.entries import DIRECTORY, FILE, Entry, shown
+from jupyterhub_notebooks.workspace.fills import of_listing
 from jupyterhub_notebooks.workspace.snapshots import compose_snapshot, head_of
 from jupyterhub_notebooks.workspace.taking import taken
 
@@ -111,6 +112,33 @@ def folder(asked: Question, answer: BinaryIO) -> None:
     rows = [_row(one) for one in found[:most]]
     more = rows[-1]["name"] if len(found) > most else None
     say(answer, {"ok": {"entries": rows, "next": more, "path": text(path)}})
+
+
+def fills(asked: Question, answer: BinaryIO) -> None:
+    """What fills a snapshot: caches, environments, outputs with what is safe to delete, and its largest folders."""
+    space = space_of(asked)
+    entries = list(Contents(space, space, asked["number"]).below())
+    found = of_listing(entries)
+    largest: dict[bytes, list[int]] = {}
+    for entry in entries:
+        if entry.kind == FILE:
+            top = largest.setdefault(entry.path.partition(b"/")[0], [0, 0])
+            top[0], top[1] = top[0] + entry.size, top[1] + 1
+    tops = sorted(largest.items(), key=lambda one: -one[1][0])[: int(asked["most"])]
+    say(
+        answer,
+        {
+            "ok": {
+                "size_bytes": found.size_bytes,
+                "files": found.files,
+                "fills": [dataclasses.asdict(one) for one in found.fills[: int(asked["most"])]],
+                "tops": [
+                    {"path": text(path), "name": shown(path), "size_bytes": size, "files": number}
+                    for path, (size, number) in tops
+                ],
+            }
+        },
+    )
 
 
 def _row(entry: Entry) -> dict[str, Any]:
@@ -277,6 +305,7 @@ def erase(asked: Question, answer: BinaryIO) -> None:
 
 OPS: dict[str, Callable[[Question, BinaryIO], None]] = {
     "folder": folder,
+    "fills": fills,
     "diff": diff,
     "file": file,
     "zip": zipped,

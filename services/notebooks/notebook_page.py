@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from jupyterhub_notebooks.client.actions import command_line
+from jupyterhub_notebooks.clock import from_text
 from jupyterhub_notebooks.enforcement.causes import cause_of
 from jupyterhub_notebooks.enforcement.telling import ends_of, left
+from jupyterhub_notebooks.errors import NotebooksError
 from jupyterhub_notebooks.ledger import (
     Ledger,
     NotebookView,
@@ -36,6 +38,17 @@ SNAPSHOTS_SHOWN = 50
 #: The picture of a clock is this wide, in its own units.
 WIDE = 1000
 #: What a signal's state says of the notebook.
+#: What a signal is called.
+CALLED = {
+    "kernel": "Kernel",
+    "cell": "Cells",
+    "terminal": "Terminals",
+    "browser": "You",
+    "editor": "Documents",
+    "download": "Transfers",
+    "cpu": "Processes",
+    "gpu": "GPU",
+}
 SAYS = {"busy": ("working", "work"), "idle": ("quiet", ""), "unknown": ("not known", "")}
 
 
@@ -111,12 +124,19 @@ def clock_of(
 def _signal(raw: Mapping[str, Any]) -> dict[str, Any]:
     says, colour = SAYS.get(str(raw.get("state")), SAYS["unknown"])
     return {
-        "name": str(raw.get("name", "")),
+        "name": CALLED.get(str(raw.get("name")), str(raw.get("name", "")).capitalize()),
         "detail": str(raw.get("detail") or ""),
-        "since": str(raw.get("since") or "")[11:16],
+        "since": _since(raw.get("since")),
         "says": says,
         "colour": colour,
     }
+
+
+def _since(raw: object) -> datetime | None:
+    try:
+        return from_text(str(raw)) if raw else None
+    except (ValueError, NotebooksError):
+        return None
 
 
 async def behind(context: Context, person: Person, view: NotebookView, now: datetime) -> dict[str, Any]:
@@ -145,9 +165,14 @@ async def behind(context: Context, person: Person, view: NotebookView, now: date
         "more_saves": max(0, number - len(saves)),
         "space": _space(view, stored),
         **(await _settings(context, person, view) if own else {"choices": [], "chosen": None, "flavor": ""}),
-        "command": command_line("start", name),
+        "command": command_line("stop" if _runs(view) else "start", name),
         "lines": {verb: command_line(verb, name) for verb in ("stop", "save", "delete", "dismiss")},
     }
+
+
+def _runs(view: NotebookView) -> bool:
+    session = view.session
+    return session is not None and session.closed_at is None and session.stop_asked_at is None
 
 
 def _ran(one: Session, made: tuple[int, int] | None) -> dict[str, Any]:

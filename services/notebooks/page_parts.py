@@ -26,6 +26,11 @@ FOLDER_SHOWN = 500
 CHANGES_SHOWN = 500
 LOG_SHOWN = 2000
 PAGE_SHOWN = 100
+FILLS_SHOWN = 8
+#: The picture of what fills it is this wide, in its own units.
+WIDE = 1000
+#: Whether it is safe to delete, as ``workspace.fills`` judges it.
+SAFE = {"yes": "Yes", "again": "It has to be made again", "look": "Yours to decide"}
 WHAT = {"added": "new", "removed": "deleted", "changed": "changed", "attributes": "other attributes"}
 
 
@@ -135,6 +140,50 @@ class SnapshotHandler(Part):
         total = sum(found["counts"].values())
         more = count(total - len(rows), "more file") if total > len(rows) else ""
         return {"changes": rows, "counts": ", ".join(words) or "nothing changed", "unshown": more}
+
+
+class SpaceHandler(Part):
+    """GET n/USER/SERVER/space: what fills the newest save, and what of it is safe to delete; ``?part=1``: the table alone."""
+
+    async def get(self, owner: str, part: str) -> None:
+        view = await self.own(owner, part)
+        if view.head is None:
+            raise NotFound(f"{view.notebook.title} was not saved yet")
+        number = view.head.number
+        found = await Reader.of(self.context).ask(
+            "fills", view.notebook.workspace, number=number, most=FILLS_SHOWN
+        )
+        whole = max(1, found["size_bytes"])
+        tops = [
+            {
+                "path": quoted_path(one["path"]),
+                "name": plain(one["name"]),
+                "size": show_size(one["size_bytes"]),
+                "files": count(one["files"], "file"),
+                "share": round(WIDE * one["size_bytes"] / whole),
+            }
+            for one in found["tops"]
+        ]
+        for at, one in enumerate(tops):
+            one["x"] = sum(before["share"] for before in tops[:at])
+        self.page(
+            "space_part.html" if self.get_argument("part", "") == "1" else "space.html",
+            title=view.notebook.title,
+            base=page_of(self.context, view),
+            number=number,
+            whole=show_size(found["size_bytes"]),
+            files=count(found["files"], "file"),
+            fills=[
+                {
+                    **one,
+                    "path": plain(one["path"]),
+                    "size": show_size(one["size_bytes"]),
+                    "says": SAFE[one["safe"]],
+                }
+                for one in found["fills"]
+            ],
+            tops=tops,
+        )
 
 
 class FileHandler(Part):

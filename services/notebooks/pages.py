@@ -17,7 +17,7 @@ from jupyterhub_notebooks.ledger import (
     users,
 )
 from jupyterhub_notebooks.names import repository_folder, server_name
-from jupyterhub_notebooks.profiles.form import options_of
+from jupyterhub_notebooks.profiles.form import common, options_of
 from jupyterhub_notebooks.profiles.words import EDITOR_NAMES
 
 from . import actions, recovery
@@ -52,7 +52,8 @@ class ListHandler(Handler):
         gone = await trashed(self.context, self.person, everyone)
         if not views and not everyone and not gone:
             able = [card for card in cards_for(self.context, self.person, None) if card.denied is None]
-            self.page("first.html", picks=able[:3], number=len(self.context.catalog.profiles))
+            number = len(self.context.catalog.profiles)
+            self.page("first.html", picks=able[:3], number=number, common=common(able[:3]))
             return
         most = rows_of(self.get_argument("rows", ""))
         counts = {name: len(shown(made, name, "")) for name in SHOWS} | {TRASH: len(gone)}

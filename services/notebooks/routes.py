@@ -69,6 +69,7 @@ def of_pages() -> list[Route]:
         (rf"n/{_NOTEBOOK}/snapshots/{_PART['number']}", page_parts.SnapshotHandler, {}),
         (rf"n/{_NOTEBOOK}/snapshots/{_PART['number']}/file", page_parts.FileHandler, {}),
         (rf"n/{_NOTEBOOK}/snapshots/{_PART['number']}/zip", page_parts.ZipHandler, {}),
+        (rf"n/{_NOTEBOOK}/space", page_parts.SpaceHandler, {}),
         (rf"n/{_NOTEBOOK}/change", page_parts.ChangeHandler, {}),
         (rf"n/{_NOTEBOOK}/?", pages.NotebookHandler, {}),
         (r"n/([^/]+)/?", pages.UserRootHandler, {}),

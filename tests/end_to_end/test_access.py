@@ -110,6 +110,7 @@ def looked_at(page: Page) -> list[dict[str, Any]]:
 def test_axe_finds_nothing_serious_on_any_page_in_light_and_dark(
     product: Product, person: Person, page: Page
 ) -> None:
+    page.emulate_media(reduced_motion="reduce")  # colours do not fade from one theme into the other
     log_in(page, person)
     log = told(person, "broken")["last_session"]
     addresses = {**SEEN, "log": (f"sessions/{log}/log", None)}

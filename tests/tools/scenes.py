@@ -41,14 +41,14 @@ SPECIAL = """
     title: Short clock
     use: Stops soon when nothing runs
     flavor: [std-2x8, mem-4x32]
-    idle_stop: 60min
-    warn_before: [59min 40s, 2min]
+    idle_stop: 12min
+    warn_before: [11min, 2min]
   slow-start:
     title: Slow start
     use: Runs a long startup script
     flavor: nb-cpu-2
     startup_script: |
-      echo Installing the team's packages
+      echo Installing packages of the team
       echo 12 of 40 done
       sleep 3000
   risk-only:

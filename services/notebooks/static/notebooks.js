@@ -493,12 +493,20 @@
   if (cardFilter) {
     const find = one("[data-nb-find]", cardFilter);
     let kind = "all";
+    const most = Number(one("[data-nb-most]")?.dataset.nbMost ?? 0);
+    const more = one("[data-nb-more]");
+    let everything = false;
     const apply = () => {
       const wanted = find.value.trim().toLowerCase();
       let shown = 0;
+      let kept = 0;
+      const short = more && !everything && !wanted && kind === "all";
       for (const card of all(".nb-card")) {
         const kinds = card.dataset.nbKinds.split(" ");
-        card.hidden = !(card.dataset.nbSearch.includes(wanted) && (kind === "all" || kinds.includes(kind)));
+        const matches = card.dataset.nbSearch.includes(wanted) && (kind === "all" || kinds.includes(kind));
+        const late = short && matches && shown >= most && !one("input:checked", card);
+        kept += late ? 1 : 0;
+        card.hidden = !matches || late;
         const size = one(`[data-nb-of="${CSS.escape(one("input", card).value)}"]`);
         if (size) size.hidden = card.hidden;
         if (!card.hidden) shown += 1;
@@ -513,7 +521,21 @@
         heading.hidden = !any;
       }
       one("[data-nb-none]").hidden = shown > 0;
+      if (more) {
+        more.hidden = kept === 0;
+        one("button", more).textContent = `Show ${kept} more`;
+        one("span", more).textContent = `${shown} of ${shown + kept} shown`;
+      }
     };
+    if (more) {
+      one("button", more).addEventListener("click", () => {
+        const next = all(".nb-card").find((card) => card.hidden);
+        everything = true;
+        apply();
+        one("input", next)?.focus();
+      });
+      apply();
+    }
     find.addEventListener("input", apply);
     find.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
     for (const chip of all("[data-nb-kind]", cardFilter)) {
@@ -610,6 +632,17 @@
       box.hidden = box.dataset.nbOf !== settings.elements.profile.value;
       one("select", box).disabled = box.hidden;
     }
+  }
+
+  // Parts that take a moment: read once the page is there -------------------------------------------------------------
+  for (const box of all("[data-nb-part]:not([data-nb-rows])")) {
+    ask(box.dataset.nbPart).then(
+      async (answer) => {
+        box.innerHTML = await answer.text();
+        localTimes(box);
+      },
+      () => {}, // the link to it stays
+    );
   }
 
   // Files of a snapshot: the buttons say how many are ticked ---------------------------------------------------------------
