@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from .product import Person, until
 
@@ -78,6 +78,14 @@ def start(page: Page, person: Person, title: str) -> None:
 
 def run_cell(page: Page, code: str) -> str:
     """Runs code in a new console-less notebook's next cell; what its output says."""
+    cell = start_cell(page, code + "\nprint('cell', 'done')")
+    output = cell.locator(".jp-OutputArea-output").filter(has_text=re.compile("cell done|Error"))
+    output.first.wait_for(timeout=90_000)
+    return "\n".join(cell.locator(".jp-OutputArea-output").all_inner_texts())
+
+
+def start_cell(page: Page, code: str) -> Locator:
+    """Begins to run code in the next cell; that cell."""
     if not page.locator(".jp-Notebook").count():
         page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()
         page.locator(".jp-Notebook .jp-Cell .cm-content").first.wait_for()
@@ -89,7 +97,7 @@ def run_cell(page: Page, code: str) -> str:
     cells = page.locator(".jp-Notebook .jp-CodeCell")
     cell = cells.nth(cells.count() - 1)  # running it adds another one below
     cell.locator(".cm-content").click()
-    page.keyboard.insert_text(code + "\nprint('cell', 'done')")
+    page.keyboard.insert_text(code)
     for _ in range(3):  # JupyterLab drops a run that comes before its kernel is connected
         page.keyboard.press("Shift+Enter")
         try:
@@ -97,9 +105,7 @@ def run_cell(page: Page, code: str) -> str:
             break
         except AssertionError:
             cell.locator(".cm-content").click()
-    output = cell.locator(".jp-OutputArea-output").filter(has_text=re.compile("cell done|Error"))
-    output.first.wait_for(timeout=90_000)
-    return "\n".join(cell.locator(".jp-OutputArea-output").all_inner_texts())
+    return cell
 
 
 def save_notebook(page: Page) -> None:

@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
 PROFILES = """
 flavors:
   small: {use: Tests, cpu: 2, memory: 8 GB}
+  tiny: {use: Tests, cpu: 2, memory: 700 MB}
 profiles:
   short-idle:
     title: Short idle clock
@@ -40,6 +41,12 @@ profiles:
     warn_before: [19min, 2min]
     extend_by: 30min
     extensions: 1
+  little-memory:
+    title: Little memory
+    use: Tests
+    flavor: tiny
+    idle_stop: 2h
+    max_session: 8h
 """
 NOTE = ".jp-nbs-note"
 #: Presence lasts a minute, then two minutes of quiet; under load everything takes its time.
@@ -143,9 +150,12 @@ def shown_once(page: Page) -> bool:
     said = page.evaluate(
         """async () => {
           const base = JSON.parse(document.getElementById('jupyter-config-data').textContent).baseUrl;
-          return await (await fetch(base + 'notebooks/presence')).json();
+          const xsrf = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/);
+          const headers = {'X-XSRFToken': xsrf ? decodeURIComponent(xsrf[1]) : ''};
+          return await (await fetch(base + 'notebooks/presence', {headers})).json();
         }"""
     )
+    assert "verdict" in said, said
     return not [one for one in said["notices"] if one["reason"] == "was_stopped"]
 
 
@@ -180,13 +190,9 @@ def test_what_a_closed_tab_s_cell_prints_for_two_minutes_is_there_after_an_idle_
 ) -> None:
     page.set_default_timeout(90_000)
     person = begin(page, short, "printing", "short-idle")
-    page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()
-    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first.wait_for()
-    page.locator(".jp-CodeCell .cm-content").first.click()
-    page.keyboard.insert_text(
-        "import time\nfor n in range(120):\n    print(f'tick {n};', flush=True); time.sleep(1)"
+    pages.start_cell(
+        page, "import time\nfor n in range(120):\n    print(f'tick {n};', flush=True); time.sleep(1)"
     )
-    page.keyboard.press("Shift+Enter")
     page.get_by_text("tick 10;").wait_for()
     page.goto("about:blank")
     volume = short.state / "volumes" / session(short, "notebook")["notebook"] / "files"
@@ -198,6 +204,29 @@ def test_what_a_closed_tab_s_cell_prints_for_two_minutes_is_there_after_an_idle_
     open_lab(page, person, f"/tree/{path.name}")
     expect(page.locator(".jp-CodeCell .jp-Cell-outputArea").first).to_contain_text("tick 119;")
     assert outputs(path).count("tick") == 120
+    person.stop("kept")
+
+
+GROWS = """
+import time
+held = [bytearray(250_000_000)]
+for held_more in range(200):
+    held.append(bytearray(b"x" * 5_000_000)); time.sleep(0.5)
+"""
+
+
+def test_before_memory_runs_out_the_biggest_kernel_is_named_then_ended_and_all_else_goes_on(
+    page: Page, short: Product
+) -> None:
+    page.set_default_timeout(90_000)
+    person = begin(page, short, "growing", "little-memory")
+    pages.start_cell(page, GROWS)
+    expect(note(page, "memory_soon")).to_contain_text(re.compile(r"Untitled.ipynb holds \d+.MB"))
+    expect(page.locator('.jp-nbs-meter[data-colour="err"]')).to_contain_text(re.compile(r"Memory 9\d"))
+    expect(note(page, "out_of_memory")).to_contain_text("Untitled.ipynb held")
+    expect(note(page, "memory_soon")).to_have_count(0)
+    assert "cell done" in pages.run_cell(page, "print(6 * 7)")
+    assert session(short, "closed_at", "cause") == {"closed_at": None, "cause": None}
     person.stop("kept")
 
 
