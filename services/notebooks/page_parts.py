@@ -5,6 +5,7 @@ Files of a workspace are its owner's alone. Each works without a script in the b
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from jupyterhub_notebooks.client.actions import ACTIONS, command_line
@@ -254,11 +255,16 @@ class LogHandler(Handler):
             base=page_of(self.context, view),
             session=session,
             find=find,
-            lines=picked[-LOG_SHOWN:],
+            lines=[(at, shown_line(line)) for at, line in picked[-LOG_SHOWN:]],
             found=len(picked),
             whole=len(lines),
             command=f"jupyterhub-notebooks session log {session.id[-6:]}" + (" --find TEXT" if find else ""),
         )
+
+
+def shown_line(line: str) -> str:
+    """A line of a log without the time that stands before it already."""
+    return re.sub(r"^\d{4}-\d\d-\d\dT[\d:.]+Z ", "", line)
 
 
 def plain(name: str) -> str:

@@ -145,6 +145,7 @@ class NewHandler(Handler):
         made = cards_for(self.context, self.person, last)
         able = {card.name: card for card in made if card.denied is None}
         chosen = typed["profile"] if typed["profile"] in able else next(iter(able), "")
+        refused = next((card for card in made if card.name == typed["profile"] and card.denied), None)
         offered = sorted({editor for card in able.values() for editor in card.editors})
         self.page(
             "new.html",
@@ -155,7 +156,7 @@ class NewHandler(Handler):
             taken=taken,
             editors=[(editor, EDITOR_NAMES[editor]) for editor in offered] if len(offered) > 1 else [],
             editor=typed["editor"],
-            error=error,
+            error=error or (refused.denied if refused else None),
             repo=typed["repo"],
             file=typed["file"],
             folder=folder,

@@ -555,9 +555,11 @@
 
   // Small things ------------------------------------------------------------------------------------------------------------------
   document.addEventListener("click", async (event) => {
-    const button = event.target.closest?.("[data-nb-copy]");
+    const button = event.target.closest?.("[data-nb-copy], [data-nb-copy-of]");
     if (!button) return;
-    await navigator.clipboard.writeText(one("[data-nb-command]", button.closest(".nb-cmd")).textContent);
+    const of = button.dataset.nbCopyOf;
+    const from = of ? document.getElementById(of) : one("[data-nb-command]", button.closest(".nb-cmd"));
+    await navigator.clipboard.writeText(from.textContent);
     button.textContent = "Copied";
     setTimeout(() => (button.textContent = "Copy"), 2000);
   });
