@@ -197,12 +197,16 @@ def _progress(session: SessionRow, heartbeat: Heartbeat | None, label: str) -> P
 
 #: (sub-state, sentence) of a start by its phase.
 _STEPS = {
+    "pulling": ("fetching image", "Fetching the image."),
     "hello": ("opening volume", "Opening the volume."),
     "restoring": ("restoring", "Fetching the workspace."),
     "initializing": ("restoring", "Preparing the workspace."),
     "starting": ("starting server", "The server is starting."),
     "running": ("starting server", "The server is starting."),
 }
+
+#: What is fetched in a phase, as its progress is labelled.
+_FETCHED = {"pulling": "Image", "restoring": "Workspace"}
 
 
 def _starting(session: SessionRow, heartbeat: Heartbeat | None, phase: str, now: datetime) -> State:
@@ -212,9 +216,10 @@ def _starting(session: SessionRow, heartbeat: Heartbeat | None, phase: str, now:
         sub, text = "opening volume", "The place is there; waiting for the notebook to report."
     else:
         sub, text = "waiting", "Asked for; making a place to run."
-    progress = _progress(session, heartbeat, "Workspace") if phase == "restoring" else None
+    label = _FETCHED.get(phase, "")
+    progress = _progress(session, heartbeat, label) if label else None
     if progress is not None:
-        text = f"Workspace {progress.text}."
+        text = f"{label} {progress.text}."
     elif now - session.asked_at > timedelta(seconds=60):
         text = f"{text} {show_duration((now - session.asked_at).total_seconds())} so far."
     return State(STARTING, sub, BADGES[STARTING], (text,), progress=progress)

@@ -49,6 +49,11 @@ class Backend:
         """Ends whatever a session left though its agent is gone, and says what that was."""
         raise NotImplementedError
 
+    async def backend_death(self, session: Session) -> tuple[str, str]:
+        """Why the agent of a session ended without a word, where the backend knows: a cause of ``enforcement.causes`` and
+        a sentence, each '' where it does not. Asked before what the session left is cleared away."""
+        return "", ""
+
     async def backend_log(self) -> list[str]:
         """The last lines that the session wrote, as far as the backend keeps them."""
         return []

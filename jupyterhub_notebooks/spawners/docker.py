@@ -142,6 +142,16 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
             self.object_id = ""
         return [f"container {found['Name'].lstrip('/')}"] if running else []
 
+    async def backend_death(self, session: Session) -> tuple[str, str]:
+        """What the engine noted: memory that was full, or an end from outside."""
+        found = await self._inspect(session.id)
+        if found is None:
+            return "", "Its container was removed."
+        state = found["State"]
+        if state.get("OOMKilled"):
+            return "out_of_memory", engine.out_of_memory(found["HostConfig"].get("Memory") or 0, None)
+        return "", engine.ended_with(int(state.get("ExitCode") or 0))
+
     async def backend_log(self) -> list[str]:
         if not self._session_id:
             return []

@@ -71,16 +71,19 @@ async def over(spawner: NotebookSpawner, session: Session) -> None:
     if await _tried(spawner, "look for", spawner.backend_running(session)):
         await _tried(spawner, "journal", ledger.run(sessions.ended, session.id, _now()))
         return
-    await _clear(spawner, session, "")
+    death = await _tried(spawner, "ask for the death of", spawner.backend_death(session))
+    await _clear(spawner, session, "", death or ("", ""))
 
 
-async def _clear(spawner: NotebookSpawner, session: Session, why_killed: str) -> None:
+async def _clear(
+    spawner: NotebookSpawner, session: Session, why_killed: str, death: tuple[str, str] = ("", "")
+) -> None:
     left = await _tried(spawner, "clear away", spawner.backend_left_over(session))
     if left:
         spawner.log.warning("Session %s left %s; ended", session.id, ", ".join(left))
     if why_killed:
         spawner.log.error("Session %s: %s", session.id, why_killed)
-    await _tried(spawner, "close", spawner.ledger.run(opening.settle, session, _now(), why_killed))
+    await _tried(spawner, "close", spawner.ledger.run(opening.settle, session, _now(), why_killed, death))
 
 
 async def _tried(spawner: NotebookSpawner, what: str, step: Awaitable[Any]) -> Any:

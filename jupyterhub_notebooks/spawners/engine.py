@@ -186,6 +186,13 @@ def out_of_memory(limit: int, peak: int | None) -> str:
     )
 
 
+def ended_with(status: int) -> str:
+    """The sentence of a container that ended without a word, by its exit status."""
+    if status == 137:
+        return "Its container was killed from outside, or with the engine or the machine."
+    return f"Its container ended with exit status {status}."
+
+
 class Layers:
     """How much of an image has come, from the lines of a pull. Sizes in bytes, compressed, as they come."""
 

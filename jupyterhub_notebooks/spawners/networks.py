@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import sys
 from typing import Any
 
 import docker
 import docker.errors
+from docker.types import IPAMConfig, IPAMPool
 
 from ..errors import ConfigError
 from .engine import LABEL
@@ -18,9 +20,14 @@ from .engine import LABEL
 ENGINE_SECONDS = 30
 
 
-def bridge_without_neighbours() -> dict[str, Any]:
-    """What Docker is told of a network on which containers reach the gateway and not one another."""
+def bridge_without_neighbours(subnet: str = "") -> dict[str, Any]:
+    """What Docker is told of a network on which containers reach the gateway and not one another.
+
+    subnet: such as 172.30.0.0/16, where its addresses must be known beforehand; '': Docker chooses.
+    """
+    known = {"ipam": IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)])} if subnet else {}
     return {
+        **known,
         "driver": "bridge",
         "options": {"com.docker.network.bridge.enable_icc": "false"},
         "labels": {f"{LABEL}network": "1"},
@@ -28,7 +35,7 @@ def bridge_without_neighbours() -> dict[str, Any]:
     }
 
 
-def notebooks_gateway(name: str) -> str:
+def notebooks_gateway(name: str, subnet: str = "") -> str:
     """This machine's address on that network, which is made where it is not there. Raises ConfigError.
 
     Called from a jupyterhub_config.py: Hub and services/agents listen there, so that containers reach them.
@@ -39,7 +46,7 @@ def notebooks_gateway(name: str) -> str:
         try:
             found = client.networks.list(names=[name])
             exact = next((one for one in found if one.name == name), None)
-            network = exact or client.networks.create(name, **bridge_without_neighbours())
+            network = exact or client.networks.create(name, **bridge_without_neighbours(subnet))
             network.reload()
         finally:
             client.close()
@@ -59,3 +66,22 @@ def notebooks_gateway(name: str) -> str:
         [f"Remove it with `docker network rm {name}`: it is made anew"],
         field=name,
     )
+
+
+def main(arguments: list[str]) -> int:
+    """``python -m jupyterhub_notebooks.spawners.networks NAME [SUBNET]``: makes the network where it is not there, and
+    prints this machine's address on it. Exit status 0, or that of the error that is printed."""
+    import click
+
+    from ..errors import NotebooksError
+
+    try:
+        click.echo(notebooks_gateway(arguments[0], arguments[1] if len(arguments) > 1 else ""))
+        return 0
+    except NotebooksError as error:
+        click.echo(error.sentence(), err=True)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

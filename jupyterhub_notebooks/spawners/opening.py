@@ -213,8 +213,13 @@ def ask_stop(ledger: Ledger, session: Session, now: datetime) -> None:
         sessions.report(ledger, [sessions.Report(session.id, {"cause": stop.cause})])
 
 
-def settle(ledger: Ledger, session: Session, now: datetime, why_killed: str = "") -> None:
-    """All processes of a session are gone: its row is closed, unless its agent did so itself."""
+def settle(
+    ledger: Ledger, session: Session, now: datetime, why_killed: str = "", death: tuple[str, str] = ("", "")
+) -> None:
+    """All processes of a session are gone: its row is closed, unless its agent did so itself.
+
+    why_killed: why we ended it by force. death: cause and sentence of an end that nobody asked for, as far as they are known.
+    """
     row = sessions.get(ledger, session.id)
     if row.closed_at is None:
         if why_killed:
@@ -228,9 +233,8 @@ def settle(ledger: Ledger, session: Session, now: datetime, why_killed: str = ""
                 {"why": why_killed},
             )
         files, size_bytes = pending(row)
-        detail = why_killed or (
-            "It ended without a last save; the files are kept on its volume." if files else ""
-        )
-        cause = row.cause or "agent_died"
+        kept = "It ended without a last save; the files are kept on its volume." if files else ""
+        detail = why_killed or " ".join(part for part in (death[1], kept) if part)
+        cause = row.cause or death[0] or "agent_died"
         sessions.close(ledger, row.id, now, cause, detail, pending_files=files, pending_bytes=size_bytes)
     intents.done_all(ledger, session.id, now)

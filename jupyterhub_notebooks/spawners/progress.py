@@ -28,7 +28,15 @@ class Movement:
         return now - self._since
 
 
-_PERCENT = {"": 5, "hello": 8, "restoring": 10, "initializing": 75, "starting": 85, "running": 95}
+_PERCENT = {
+    "": 5,
+    "pulling": 5,
+    "hello": 8,
+    "restoring": 10,
+    "initializing": 75,
+    "starting": 85,
+    "running": 95,
+}
 
 
 def event(notebook: Notebook | None, row: Session | None, now: datetime) -> dict[str, Any]:
@@ -54,6 +62,11 @@ def stuck(row: Session, quiet_seconds: float, contact: str) -> NotStarted:
     """The error of a start in which nothing moved for so long."""
     for_so_long = show_duration(quiet_seconds)
     title, why = {
+        "pulling": (
+            "The image could not be fetched",
+            f"Its registry has sent nothing for {for_so_long}"
+            + (f", at {_bytes(row)}" if row.total_bytes else ""),
+        ),
         "hello": ("The workspace could not be opened", f"Nothing has happened for {for_so_long}"),
         "restoring": (
             "Your workspace could not be fetched",

@@ -1,5 +1,6 @@
 """The product on a real Docker engine, with PostgreSQL for both databases and an S3 for the workspaces."""
 
+import json
 import uuid
 from dataclasses import dataclass
 
@@ -31,6 +32,14 @@ class OnDocker:
     def volumes(self, notebook: str) -> list[docker.models.volumes.Volume]:
         return list(self.engine.client.volumes.list(filters={"label": f"{naming.LABEL}notebook={notebook}"}))
 
+    def chosen(self, notebook: str) -> dict[str, str]:
+        """What the notebook starts with the next time, beside its profile."""
+        opened = Ledger(self.ledger)
+        try:
+            return dict(notebooks.get(opened, notebook).options)
+        finally:
+            opened.close()
+
     def inside(self, notebook: str, *command: str) -> str:
         """A command in the notebook's container, as its user."""
         (one,) = [one for one in self.containers(notebook) if one.status == "running"]
@@ -52,21 +61,19 @@ def on_docker(engine, base, tmp_path_factory):  # noqa: F811
         postgres.running(durable=True) as databases,
     ):
         ledger = databases.new_database()
+        keys = {"key": "env:S3_KEY", "secret": "env:S3_SECRET"}
         own.environment |= {
             "DOCKER_HOST": engine.url,
             "NOTEBOOKS_NETWORK": name,
-            "NOTEBOOKS_LEDGER": ledger,
-            "HUB_DATABASE": databases.new_database(),
+            "LEDGER_URL": ledger,
+            "NOTEBOOKS_LEDGER": "env:LEDGER_URL",
+            "NOTEBOOKS_HUB_DATABASE": databases.new_database(),
+            "NOTEBOOKS_STORE": store.url,
+            "NOTEBOOKS_STORE_OPTIONS": json.dumps({**store.options, **keys}),
             **configs.s3_variables(store, {}),
         }
-        lines = {
-            configs.HUB_DATABASE: 'c.JupyterHub.db_url = os.environ["HUB_DATABASE"]',
-            configs.LEDGER: 'ledger="env:NOTEBOOKS_LEDGER",',
-            **configs.s3_line(store, {}),
-        }
-        config = configs.changed(folder, lines, configs.DOCKER)
         try:
-            own.start("--config", config, "--profiles", str(profiles))
+            own.start("--config", str(configs.DOCKER), "--profiles", str(profiles))
             yield OnDocker(own, engine, store, ledger)
         finally:
             own.stop()

@@ -57,7 +57,11 @@ def test_what_was_made_comes_back_on_empty_volumes_and_with_more_processors(on_d
         volume.remove()
 
     # More processors, from the next start on.
-    product.command("notebook", "set", "mara/round-trip", "--flavor", "large")
+    page.goto(f"{product.url}/services/notebooks/n/mara/round-trip#settings")
+    settings = page.locator("#settings")
+    settings.get_by_label("Size of work").select_option("large")
+    settings.get_by_role("button", name="Use it from the next start").click()
+    until(lambda: on_docker.chosen(notebook).get("flavor") == "large", 30, what="the change")
     start(page, person, "Round trip")
     said = run_cell(page, LOOK)
     assert "kept 9000000" in said

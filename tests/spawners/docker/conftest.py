@@ -1,5 +1,6 @@
 """A real engine, an image built from this checkout, and a Hub whose notebooks are containers."""
 
+import contextlib
 import uuid
 
 import pytest
@@ -45,10 +46,9 @@ def base(engine):
     return docker_engine.image(engine, "notebook-base")
 
 
-@pytest.fixture(scope="module")
-def hub(engine, base, tmp_path_factory):
-    """A Hub on a network of its own; what its notebooks leave on the engine is removed after it."""
-    folder = tmp_path_factory.mktemp("docker")
+@contextlib.contextmanager
+def docker_hub(engine, base, folder, **more):
+    """A Hub on a network of its own; what its notebooks leave on the engine is removed after it. more: traits."""
     profiles = folder / "profiles.yaml"
     profiles.write_text(
         PROFILES
@@ -71,6 +71,7 @@ def hub(engine, base, tmp_path_factory):
             DockerNotebookSpawner__poll_interval=5,
             DockerNotebookSpawner__network_name=name,
             DockerNotebookSpawner__client_kwargs={"base_url": engine.url, "timeout": 120},
+            **more,
         )
         running.engine = engine
         try:
@@ -79,3 +80,10 @@ def hub(engine, base, tmp_path_factory):
             made = {view.notebook.id for view in notebooks.views(running.ledger, trashed=None)}
             running.stop()
             docker_engine.remove_ours(engine, made)
+
+
+@pytest.fixture(scope="module")
+def hub(engine, base, tmp_path_factory):
+    """One for the tests of a file."""
+    with docker_hub(engine, base, tmp_path_factory.mktemp("docker")) as running:
+        yield running

@@ -114,6 +114,22 @@ def test_a_container_that_is_killed_loses_no_file(hub):
     assert container(hub, "fritz") is None
 
 
+def test_a_container_whose_memory_is_full_is_told_as_such_with_its_limit(hub):
+    hub.user("otto")
+    assert hub.start("otto", options={"profile": "tight"}).status == 201, hub.log()[-3000:]
+    # The kernel ends the biggest process; this makes the agent, and with it the container, the one it ends.
+    run(hub, "otto", "echo kept > /workspace/kept.txt; echo 1000 > /proc/1/oom_score_adj")
+    eater = "import time\nheld = [bytearray(10_000_000) for _ in range(60)]\ntime.sleep(60)"
+    container(hub, "otto").exec_run(["/opt/notebook/bin/python", "-c", eater])
+    row = until(lambda: (found := last_session(hub, "otto")).closed_at and found, 90, what="its end")
+    assert row.cause == "out_of_memory", row.detail
+    assert "It used all of the 400\u00a0MB that its profile gives it." in row.detail
+    until(lambda: not hub.active("otto"), 60, what="the Hub to see it")
+    assert hub.start("otto", options={"profile": "work"}).status == 201, hub.log()[-3000:]
+    assert run(hub, "otto", "cat /workspace/kept.txt") == "kept"
+    hub.end("otto")
+
+
 def test_a_hub_that_was_killed_finds_its_containers_again(hub):
     hub.user("gerda")
     assert hub.start("gerda", options={"profile": "work"}).status == 201, hub.log()[-3000:]
