@@ -1,23 +1,24 @@
 """JupyterHub's configuration for one machine with Docker: each notebook is a container with limits of its own.
 
     python images/build.py notebook-base            once, and after each upgrade
-    jupyterhub-notebooks up --config config/docker/jupyterhub_config.py
+    jupyterhub-notebooks up --config config/docker/jupyterhub_config.py --profiles config/docker/profiles.yaml
 
 What differs from the local one (config/local) is said here; the rest is explained there. Profiles name images
 (`image: notebook-base:latest`); `profiles.yaml` beside this file has two to begin with.
 """
 
+import json
 import os
 from pathlib import Path
 
 from jupyterhub_notebooks.configure import notebooks
+from jupyterhub_notebooks.settings import secret
 from jupyterhub_notebooks.spawners.networks import notebooks_gateway
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 
 state = Path(os.environ["NOTEBOOKS_STATE"])
 secrets = state / "secrets"
-here = Path(__file__).parent
 
 # --- The network of the notebooks -----------------------------------------------------------------------
 
@@ -31,7 +32,12 @@ bridge = notebooks_gateway(NETWORK)
 
 c.JupyterHub.bind_url = os.environ["NOTEBOOKS_URL"]
 c.JupyterHub.hub_bind_url = f"http://{bridge}:{os.environ['NOTEBOOKS_PORT_HUB']}"
-c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
+# Our databases and the store lie in the state directory, unless these variables say otherwise: NOTEBOOKS_HUB_DATABASE,
+# NOTEBOOKS_LEDGER, NOTEBOOKS_STORE, each the address, or `file:/path` of a file in which it stands, and
+# NOTEBOOKS_STORE_OPTIONS as JSON (config/local names the options).
+c.JupyterHub.db_url = secret(
+    os.environ.get("NOTEBOOKS_HUB_DATABASE", f"sqlite:///{state / 'jupyterhub.sqlite'}")
+)
 c.JupyterHub.cookie_secret_file = str(secrets / "cookie-secret")
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{os.environ['NOTEBOOKS_PORT_PROXY']}"
@@ -45,10 +51,11 @@ c.DockerNotebookSpawner.network_name = NETWORK
 
 notebooks(
     c,
-    ledger=f"sqlite:///{state / 'ledger.sqlite'}",
+    ledger=os.environ.get("NOTEBOOKS_LEDGER", f"sqlite:///{state / 'ledger.sqlite'}"),
     # A folder's bytes go through services/agents; an S3 must be reachable from the notebooks' network.
-    store=f"file://{state / 'store'}",
-    profiles=os.environ.get("NOTEBOOKS_DOCKER_PROFILES", str(here / "profiles.yaml")),
+    store=os.environ.get("NOTEBOOKS_STORE", f"file://{state / 'store'}"),
+    store_options=json.loads(os.environ.get("NOTEBOOKS_STORE_OPTIONS", "{}")),
+    profiles=os.environ["NOTEBOOKS_PROFILES"],
     agents_url=f"http://{bridge}:{os.environ['NOTEBOOKS_PORT_AGENTS']}/services/agents",
     pages_url=f"http://127.0.0.1:{os.environ['NOTEBOOKS_PORT_NOTEBOOKS']}",
     agents_api_token=f"file:{secrets / 'agents-token'}",

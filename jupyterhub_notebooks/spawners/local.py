@@ -223,7 +223,9 @@ class LocalNotebookSpawner(NotebookSpawner):
         volume, run, log = self._volume(session), run_dir(session.id), self._log_file(session.id)
         try:
             if session.kind == "save" and not volume.is_dir():
-                raise NotStarted(messages.title("volume offline"), f"There is no {volume}.", cause="volume_away")
+                raise NotStarted(
+                    messages.title("volume offline"), f"There is no {volume}.", cause="volume_away"
+                )
             for folder in (volume, volume / "files", volume / "state", run, log.parent):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 if folder.stat().st_uid != os.geteuid():
