@@ -649,11 +649,21 @@
 
   // Files of a snapshot: the buttons say how many are ticked ---------------------------------------------------------------
   const files = one("[data-nb-files]");
+  const readable = (path) => {
+    try {
+      return decodeURIComponent(path);
+    } catch {
+      return path; // its bytes are no text
+    }
+  };
   function ticked() {
     const number = all("input[name=paths]:checked", files).length;
     const words = number === 1 ? "1 file or folder" : `${number} files and folders`;
     one("[data-nb-ticked]", files).textContent = number ? `Restore ${words}` : "Restore what is ticked";
     for (const button of all("button[name=copies]", files)) button.disabled = !number;
+    const paths = all("input[name=paths]:checked", files).map((box) => quoted(readable(box.value)));
+    const line = one("main > .nb-gap [data-nb-command]");
+    if (line) line.textContent = [files.dataset.nbFiles, ...(paths.length ? paths : ["PATH"])].join(" ");
   }
   if (files) {
     files.addEventListener("change", ticked);
