@@ -213,8 +213,9 @@ def _packages(files: Path) -> Iterator[str]:
     for folder in sorted((files / ".local" / "lib").glob("python3*/site-packages")):
         number = len(list(folder.glob("*.dist-info")))
         if number:
+            come = "comes" if number == 1 else "come"
             yield (
-                f"{count(number, 'package')} in {folder.relative_to(files)} come before the notebook's own:"
+                f"{count(number, 'package')} in {folder.relative_to(files)} {come} before the notebook's own:"
                 " remove the folder, and install again what you need"
             )
 
