@@ -66,8 +66,8 @@ def in_words(error: Exception) -> str:
 
 def _error(got: Answer, url: str) -> Exception:
     reason, title, why, steps, field = _told(got)
+    why = why or ("" if title else url)  # an address says something only where nothing else does
     title = title or f"The service that saves notebooks answered {got.status}"
-    why = why or url
     if got.status == 426:
         return TooOld(title, why, steps)
     if got.status in (401, 403):
