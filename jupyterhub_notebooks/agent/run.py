@@ -42,7 +42,7 @@ HELD_SECONDS = 150.0
 #: How long a start waits for services/agents.
 AWAY_SECONDS = 300.0
 #: How long it waits for storage, which is said before the start counts as stuck.
-STORAGE_AWAY_SECONDS = 90.0
+STORAGE_AWAY_SECONDS = 60.0
 SERVER_END_SECONDS = 10.0
 #: How long open editors have to save what they hold, where they hold something.
 EDITORS_SECONDS = 3.0
@@ -163,6 +163,8 @@ class Agent:
                 if time.monotonic() - began > most:
                     raise
                 said = self._say_once(said, error.sentence())
+                if not isinstance(error, ServiceAway):
+                    waiting = self._now_waiting(waiting, f"{error.title}. It is tried again by itself.")
                 self._pause(wait)
                 continue
             if answer.lease is not None:
@@ -173,17 +175,20 @@ class Agent:
             if answer.held_volume or time.monotonic() - began > HELD_SECONDS:
                 raise begin.refused(answer)
             said = self._say_once(said, f"This notebook waits for its files: {answer.held_by}")
-            waiting = waiting or f"Waiting: {answer.held_by.split(';')[0]}"
-            self._tell_waiting(waiting)
+            waiting = self._now_waiting(waiting, f"Waiting: {answer.held_by.split(';')[0]}")
             self._pause(wait)
         raise AssertionError("delays never ends")
 
-    def _tell_waiting(self, sentence: str) -> None:
+    def _now_waiting(self, before: str, sentence: str) -> str:
+        """What the start waits for stands with the notebook, in place of what it waited for before."""
+        if sentence != before:
+            self.standing.take_back(before)
         self.standing.tell(warnings=(sentence,))
         try:
             self.heart.beat()
         except NotebooksError as error:
             self.log.say(error.sentence())
+        return sentence
 
     def _without_service(self, situation: str, error: TooOld) -> HelloAnswer:
         """An agent too old to be served goes on where the files are here, saves nowhere else, and says so."""

@@ -216,6 +216,9 @@ def _starting(session: SessionRow, heartbeat: Heartbeat | None, phase: str, now:
         sub, text = "opening volume", "The place is there; waiting for the notebook to report."
     else:
         sub, text = "waiting", "Asked for; making a place to run."
+    waits_for = tuple(heartbeat.warnings if heartbeat else session.warnings or ())
+    if sub == "opening volume" and waits_for:
+        text = f"{text} {waits_for[-1].rstrip('.')}."
     label = _FETCHED.get(phase, "")
     progress = _progress(session, heartbeat, label) if label else None
     if progress is not None:

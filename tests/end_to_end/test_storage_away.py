@@ -141,6 +141,8 @@ def test_a_start_while_storage_is_away_says_so_touches_nothing_and_works_afterwa
     here.until_state("frida", "STOPPED")
     here.store.mode = "away"
     assert here.ask("frida", "api/v1/notebooks/frida/-/start", "POST", {})[0] == 202
+    print("while it waits:", here.until_said("frida", "Storage does not answer", "tried again"))
+    assert here.seen("frida")["state"] == "STARTING"
     told = here.until_state("frida", "ERROR", 240, "did not start")
     print("said:", told["sentence"], told["safe"])
     assert "Storage does not answer" in told["sentence"] and "was not touched" in told["safe"]

@@ -101,6 +101,11 @@ def test_one_that_never_ran_is_stopped() -> None:
             "The place is there; waiting for the notebook to report.",
         ),
         (Session(phase="hello"), "opening volume", "Opening the volume."),
+        (
+            Session(phase="hello", warnings=["Storage does not answer. It is tried again by itself."]),
+            "opening volume",
+            "Opening the volume. Storage does not answer. It is tried again by itself.",
+        ),
         (Session(phase="restoring"), "restoring", "Fetching the workspace."),
         (
             Session(phase="restoring", done_bytes=312_000_000, total_bytes=840_000_000),
