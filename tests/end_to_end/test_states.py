@@ -13,7 +13,9 @@ from tests.tools.scenes import API, Scenes
 from .pages import log_in, menu, undo
 from .product import Product, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
+#: Until the warning of a notebook that has been quiet since it started.
+QUIET_MS = 400_000
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def row(page: Page, title: str) -> Locator:
 
 
 STATES = {
-    "Geo": ("Error: not saved", "changed since are kept on the volume"),
+    "Geo": ("Error: not saved", "kept on the volume, the rest in the last save"),
     "Broken set-up": ("Error: did not start", "Your workspace was not touched"),
     "Simulation": ("Error: ended", "at "),
     "Churn": ("Running, quiet", "Idle stop in"),
@@ -51,6 +53,7 @@ STATES = {
 
 def test_each_state_is_told_with_its_reason_and_its_next_step(at_list: Page) -> None:
     page = at_list
+    expect(row(page, "Churn").get_by_role("button", name="Keep working")).to_be_visible(timeout=QUIET_MS)
     for title, (badge, said) in STATES.items():
         expect(row(page, title).locator(".nb-badge")).to_have_text(re.compile(badge))
         expect(row(page, title)).to_contain_text(said)
@@ -109,9 +112,9 @@ def test_a_snapshot_is_kept_by_a_name_and_its_undo(at_list: Page, scenes: Scenes
     page.goto(f"{scenes.product.url}/services/notebooks/n/mara/explore/snapshots/1")
     page.get_by_label("Name", exact=True).fill("before the review")
     page.get_by_role("button", name="Keep", exact=True).click()
-    expect(page.get_by_text("kept as “before the review”")).to_be_visible()
+    expect(page.locator(".nb-tag", has_text="kept as “before the review”")).to_be_visible()
     undo(page, "before the review")
-    expect(page.get_by_text("kept as “before the review”")).to_have_count(0)
+    expect(page.locator(".nb-tag", has_text="kept as “before the review”")).to_have_count(0)
 
 
 def test_everything_is_restored_into_a_stopped_notebook_and_undone(at_list: Page, scenes: Scenes) -> None:
