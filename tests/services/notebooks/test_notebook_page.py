@@ -35,7 +35,7 @@ async def test_a_snapshot_s_page_shows_what_changed_and_every_file_and_gives_the
     assert got.body == b"1" and got.headers["Content-Disposition"].startswith("attachment")
     zipped = await site.page(token, f"{at}/zip?paths={quote('a.txt')}")
     assert zipped.body[:2] == b"PK"
-    assert "is not running: start it to restore single files" in shown
+    assert "The next start has them. The present state stays as a snapshot" in shown
     saved.begin()
     assert "Put copies in restored/" in body(await site.page(token, at))
 
