@@ -21,6 +21,7 @@ from ..contract import Progress
 from ..errors import BadInput, Damaged, NoSpace, NotebooksError, NotFound, Refusal
 from ..units import show_size
 from .browsing import Contents
+from .crew import Crew
 from .entries import DIRECTORY, FILE, SYMLINK, Entry, links_of, order, shown, why_not_a_path
 from .filling import Filling
 from .ignore import ASIDE
@@ -170,8 +171,8 @@ class _Copy:
         places.make_folder(ASIDE)
         places.make_folder(self._aside)
         try:
-            with Pool(self._cancelled, name="copy") as pool:
-                Filling(places, self._blocks, pool, self._tell, wanted).run()
+            with Crew(len(wanted)) as crew, Pool(self._cancelled, name="copy") as pool:
+                Filling(places, self._blocks, pool, self._tell, wanted, crew).run()
             made = [entry for path, entry in ways.items() if places.look(path) is None]
             for entry in made:
                 places.make_folder(entry.path)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ..errors import Damaged, NotFound
-from .blocks import decode_in_place
+from .blocks import decode
 from .keys import keys_of
 from .pages import Fetch
 from .pool import threads
@@ -16,16 +16,15 @@ from .ports import Blocks, Cancelled
 
 def get(blocks: Blocks, name: bytes, length: int) -> bytes:
     """The plaintext of a block. Raises Damaged where it is missing or not what its name says."""
-    return bytes(view(blocks, name, length))
+    return decode(name, stored(blocks, name), length, keys_of(blocks))
 
 
-def view(blocks: Blocks, name: bytes, length: int) -> bytes | memoryview:
-    """``get`` without a copy of what was stored plain."""
+def stored(blocks: Blocks, name: bytes) -> bytes:
+    """The stored bytes of a block, unchecked. Raises Damaged where it is missing."""
     try:
-        stored = blocks.get(name.hex())
+        return blocks.get(name.hex())
     except NotFound:
         raise missing(name) from None
-    return decode_in_place(name, stored, length, keys_of(blocks))
 
 
 def missing(name: bytes) -> Damaged:

@@ -9,15 +9,20 @@ from typing import NamedTuple
 
 from ..contract import Progress
 from . import fetching
+from .blocks import decode_in_place
+from .crew import Crew, HandGone, Slot, Write
 from .entries import Entry
+from .keys import keys_of
 from .lastseen import Stamp
 from .placing import Places
 from .pool import Pool
 from .ports import Blocks
 
 _EMPTY_AT_ONCE = 256
+#: So many files of a block are worth a hand's while.
+_LEAST_FOR_HAND = 8
 #: Files are written by so many threads at once: more of them only wait for each other, for the interpreter and for
-#: the file system's journal. Fetching and unpacking is not bounded by it.
+#: the file system's journal. Fetching and unpacking is not bounded by it, and where there are hands they write.
 _WRITERS = min(4, os.cpu_count() or 1)
 
 
@@ -41,7 +46,9 @@ class Filling:
         pool: Pool,
         progress: Callable[[Progress], None],
         wanted: Sequence[tuple[bytes, Entry]],
+        crew: Crew,
     ) -> None:
+        self._crew = crew
         self._places, self._blocks, self._pool = places, blocks, pool
         self._progress, self._wanted = progress, wanted
         self._lock = threading.Lock()
@@ -114,31 +121,67 @@ class Filling:
         return not self._in_vain
 
     def _without_blocks(self, numbers: Sequence[int]) -> tuple[int, int]:
-        size = 0
         if not self._may_write():
             return 0, 0
-        for number in numbers:
-            path, entry = self._wanted[number]
-            self.stamps[path] = self._places.whole(path, entry._replace(sparse=True), b"")
-            size += entry.size
-        return size, len(numbers)
+        wanted = [self._wanted[number] for number in numbers]
+        empty = [(path, entry, 0) for path, entry in wanted if not entry.size]
+        if self._crew.hands and len(empty) >= _LEAST_FOR_HAND:
+            with self._crew.slot() as slot:
+                self._write(empty, memoryview(b""), slot)
+        else:
+            self._write(empty, memoryview(b""), None)
+        for path, entry in wanted:
+            if entry.size:
+                self.stamps[path] = self._places.whole(path, entry._replace(sparse=True), b"")
+        return sum(entry.size for _, entry in wanted), len(numbers)
 
     def _block(self, name: bytes, length: int, members: Sequence[_Part]) -> tuple[int, int]:
-        plain = memoryview(fetching.view(self._blocks, name, length))
-        whole = [
-            (*self._wanted[part.file], plain[part.offset : part.offset + part.length])
-            for part in members
-            if part.whole
-        ]
+        stored = fetching.stored(self._blocks, name)
+        if self._crew.hands and len(members) >= _LEAST_FOR_HAND:
+            with self._crew.slot() as slot:  # nothing is unpacked before there is room for it
+                return self._unpacked(name, stored, length, members, slot)
+        return self._unpacked(name, stored, length, members, None)
+
+    def _unpacked(
+        self, name: bytes, stored: bytes, length: int, members: Sequence[_Part], slot: Slot | None
+    ) -> tuple[int, int]:
+        plain = memoryview(decode_in_place(name, stored, length, keys_of(self._blocks)))
+        whole = [(*self._wanted[part.file], part.offset) for part in members if part.whole]
         size = sum(part.length for part in members)
         files = len(whole)
         if not self._may_write():
             return 0, 0
-        with self._writers:
-            self.stamps.update(self._places.wholes(whole))
-            if len(whole) < len(members):
+        self._write(whole, plain, slot)
+        if len(whole) < len(members):
+            with self._writers:
                 files += sum(self._part(part, plain) for part in members if not part.whole)
         return size, files
+
+    def _write(self, files: Sequence[tuple[bytes, Entry, int]], plain: memoryview, slot: Slot | None) -> None:
+        """Makes whole files, (where, what, its offset in plain): by a hand where there is a slot."""
+        quick: list[Write] = []
+        for path, entry, offset in files:
+            if entry.sparse or entry.xattrs:
+                data = plain[offset : offset + entry.size]
+                self.stamps[path] = self._places.whole(path, entry, data)
+            else:
+                quick.append((path, entry.mode, entry.mtime_ns, offset, entry.size))
+        if slot is not None and quick:
+            try:
+                slot.view[: len(plain)] = plain
+                looks = self._crew.write(self._places.root, slot, quick)
+                pairs = zip(looks[::2], looks[1::2], strict=True)
+                self.stamps.update(zip([path for path, *_ in quick], pairs, strict=True))
+                return
+            except HandGone:
+                if self._crew.over:
+                    return
+        with self._writers:
+            self.stamps.update(
+                self._places.plain(
+                    (path, mode, mtime_ns, plain[at : at + size]) for path, mode, mtime_ns, at, size in quick
+                )
+            )
 
     def _part(self, part: _Part, plain: memoryview) -> bool:
         """Writes one part of a file that has several; whether it was the last."""

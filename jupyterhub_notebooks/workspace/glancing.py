@@ -3,16 +3,23 @@
 Promises: "the same" is said only where a whole save would find nothing either: every path has the inode, times and
 size it had, each older by the margin of contracts than the look before, and the base is still in the store.
 Everything else is left to the whole save. What is kept is one number and what was left out, in this process's memory.
+A large workspace is looked at by two processes.
 """
 
 from __future__ import annotations
 
+import marshal
 import os
+import subprocess
+import sys
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from ..errors import Damaged, NotFound
+from . import marks
+from .crew import processors
 from .entries import DIRECTORY, FILE
 from .keys import WrongKey, keys_of
 from .lastseen import NAME, Stamp, owner_of
@@ -23,10 +30,13 @@ from .volume import Volume
 
 _MOST_KEPT = 4
 _MOST_LEFT_OUT = 50_000
+#: So many paths are worth a second process.
+_LEAST_FOR_TWO = 20_000
 
 
 class Glance(NamedTuple):
-    """What a whole save saw. scan: identity of the file in state/ that it wrote; mark: all paths and how they looked."""
+    """What a whole save saw. scan: identity of the file in state/ that it wrote; mark: all paths and how they looked;
+    half: folders below which about half of them lie, none where there are few."""
 
     owner: str
     number: int
@@ -34,6 +44,7 @@ class Glance(NamedTuple):
     never_saved: tuple[str, ...]
     left_out: frozenset[bytes]
     mark: int
+    half: tuple[bytes, ...]
     size_bytes: int
     files: int
 
@@ -59,15 +70,15 @@ def keep(
     settled_ns = tick_ns - SETTLED_NS
     if any(not _settled(item, stamps, settled_ns) for item in seen.found):
         return
-    mark = 0
-    for item in seen.found:
-        name = item.path.rpartition(b"/")[2]
-        size = item.size if item.kind == FILE else 0
-        device = item.device if item.kind == DIRECTORY else 0
-        look = (name, item.inode, item.ctime_ns, item.mtime_ns, size, item.links, device)
-        mark = hash((mark, look))
+    folders = [
+        marks.of_folder(folder, [_look(item) for item in items])
+        for folder, items in groupby(seen.found, key=lambda item: item.path.rpartition(b"/")[0])
+    ]
+    empty = {item.path for item in seen.found if item.kind == DIRECTORY} | {b""}
+    empty -= {item.path.rpartition(b"/")[0] for item in seen.found}
+    mark = marks.together([*folders, *(marks.of_folder(folder, []) for folder in empty)])
     _kept[str(volume.state)] = Glance(
-        owner, number, scan, tuple(never_saved), frozenset(seen.left_out), mark, *totals
+        owner, number, scan, tuple(never_saved), frozenset(seen.left_out), mark, half_of(seen.found), *totals
     )
     while len(_kept) > _MOST_KEPT:
         _kept.popitem(last=False)
@@ -109,32 +120,64 @@ def unchanged(
     return glance if same(files, glance) else None
 
 
+def _look(item: Found) -> marks.Look:
+    size = item.size if item.kind == FILE else 0
+    device = item.device if item.kind == DIRECTORY else 0
+    name = item.path.rpartition(b"/")[2]
+    return name, item.inode, item.ctime_ns, item.mtime_ns, size, item.links, device
+
+
+def half_of(found: Sequence[Found]) -> tuple[bytes, ...]:
+    """Folders, none in another, below which about half of what was found lies; none where that is not much."""
+    if len(found) < _LEAST_FOR_TWO:
+        return ()
+    below = {item.path: 0 for item in found if item.kind == DIRECTORY}
+    for item in found:
+        parent = item.path.rpartition(b"/")[0]
+        if parent:
+            below[parent] += 1
+    for path in sorted(below, key=lambda path: path.count(b"/"), reverse=True):
+        parent = path.rpartition(b"/")[0]
+        if parent:
+            below[parent] += below[path]
+    wanted = len(found) // 2
+    chosen: set[bytes] = set()
+    for path, count in sorted(below.items(), key=lambda pair: -pair[1]):
+        if 0 < count <= wanted and not chosen.intersection(_above(path)):
+            chosen.add(path)
+            wanted -= count
+            if wanted < len(found) // 50:
+                break
+    return tuple(sorted(chosen))
+
+
+def _above(path: bytes) -> Iterator[bytes]:
+    while path:
+        path = path.rpartition(b"/")[0]
+        yield path
+
+
 def same(files: bytes, glance: Glance) -> bool:
     """Whether every path looks as it did. False also where something cannot be looked at."""
-    mark = 0
-    left_out = glance.left_out
-    waiting = [b""]
+    half = glance.half if processors() > 1 else ()
     try:
-        while waiting:
-            folder = waiting.pop()
-            with os.scandir(os.path.join(files, folder) if folder else files) as inside:
-                prefix = folder + b"/" if folder else b""
-                for item in inside:
-                    name = item.name
-                    if left_out and prefix + name in left_out:
-                        continue
-                    at = item.stat(follow_symlinks=False)
-                    size = device = 0
-                    if item.is_dir(follow_symlinks=False):
-                        device = at.st_dev
-                        waiting.append(prefix + name)
-                    elif item.is_file(follow_symlinks=False):
-                        size = at.st_size
-                    look = (name, at.st_ino, at.st_ctime_ns, at.st_mtime_ns, size, at.st_nlink, device)
-                    mark = hash((mark, look))
+        if not half:
+            return marks.below(files, [b""], glance.left_out) == glance.mark
+        other = subprocess.Popen(
+            [sys.executable, "-I", "-S", marks.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        with other:
+            assert other.stdin is not None and other.stdout is not None
+            other.stdin.write(marshal.dumps((files, half, glance.left_out)))
+            other.stdin.close()
+            mark = marks.below(files, [b""], glance.left_out, frozenset(half))
+            told = other.stdout.read()
+        return bool(told) and marks.together([mark, marshal.loads(told)]) == glance.mark
     except OSError:
         return False
-    return mark == glance.mark
 
 
 def _scan(volume: Volume) -> tuple[int, int, int] | None:

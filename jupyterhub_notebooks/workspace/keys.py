@@ -67,6 +67,12 @@ class Keys:
             return blake3(data).digest()
         return blake3(data, key=self._naming).digest()
 
+    @property
+    def naming(self) -> bytes:
+        """What contents are named with, empty where the workspace is not encrypted; for a process that names them
+        beside this one."""
+        return self._naming or b""
+
     def check_of(self, data: bytes) -> str:
         """The hex digits that vouch for a snapshot object."""
         if self._snapshots is None:

@@ -7,7 +7,7 @@ every file again.
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from .volume import Volume
 _MAGIC = "notebooks last seen"
 _FORMAT = 1
 NAME = "scan"
-_MOST_BYTES = 8 * 2**30
+_MOST_BYTES = 2**31 - 1
 
 #: inode and ctime in ns; (0, 0) where the file has to be read again
 Stamp = tuple[int, int]
@@ -55,18 +55,7 @@ def leaves_of(listing: Listing) -> list[bytes]:
 
 def write(volume: Volume, seen: LastSeen) -> None:
     """Keeps it. Not synced: a torn one is recognized."""
-    stamps = [seen.stamps.get(entry.path, UNSETTLED) for entry in seen.entries]
-    fields = [
-        _MAGIC,
-        _FORMAT,
-        seen.workspace,
-        seen.number,
-        seen.tick_ns,
-        list(seen.leaves),
-        [inode for inode, _ in stamps],
-        [ctime for _, ctime in stamps],
-    ]
-    body = zstandard.ZstdCompressor(level=1).compress(msgpack.packb(fields))
+    body = b"".join(_packed(seen))
     try:
         volume.write(NAME, body + hash_of(body), durable=False, needed=False)
     except OSError as error:
@@ -74,6 +63,24 @@ def write(volume: Volume, seen: LastSeen) -> None:
             raise
         with suppress(OSError):  # without it the next save reads everything again
             (volume.state / NAME).unlink()
+
+
+def _packed(seen: LastSeen) -> Iterator[bytes]:
+    """The list of magic, format, workspace, number, tick, leaves, inodes and ctimes, compressed as it is made."""
+    into = zstandard.ZstdCompressor(level=1).compressobj()
+    packer = msgpack.Packer(autoreset=True)
+    yield into.compress(packer.pack_array_header(8))
+    for field in (_MAGIC, _FORMAT, seen.workspace, seen.number, seen.tick_ns):
+        yield into.compress(packer.pack(field))
+    yield into.compress(packer.pack_array_header(len(seen.leaves)))
+    for leaf in seen.leaves:
+        yield into.compress(packer.pack(leaf))
+    for part in (0, 1):
+        yield into.compress(packer.pack_array_header(len(seen.entries)))
+        for at in range(0, len(seen.entries), 4096):
+            numbers = [seen.stamps.get(entry.path, UNSETTLED)[part] for entry in seen.entries[at : at + 4096]]
+            yield into.compress(b"".join(map(packer.pack, numbers)))
+    yield into.flush()
 
 
 def load(volume: Volume, workspace: str | None = None) -> LastSeen | None:
@@ -86,8 +93,10 @@ def load(volume: Volume, workspace: str | None = None) -> LastSeen | None:
     if hash_of(body) != check:
         return None
     try:
-        plain = zstandard.ZstdDecompressor().decompress(body, max_output_size=_MOST_BYTES)
-        magic, version, owner, number, tick_ns, leaves, inodes, ctimes = msgpack.unpackb(plain)
+        reader = zstandard.ZstdDecompressor().stream_reader(body)
+        unpacker = msgpack.Unpacker(reader, max_buffer_size=_MOST_BYTES)
+        fields = (unpacker.unpack() for _ in range(unpacker.read_array_header()))
+        magic, version, owner, number, tick_ns, leaves, inodes, ctimes = fields
         if (magic, version) != (_MAGIC, _FORMAT) or (workspace is not None and owner != workspace):
             return None
         refs = [PageRef(b"", 0, 0, b"", 0, 0, 0)] * len(leaves)
@@ -97,6 +106,6 @@ def load(volume: Volume, workspace: str | None = None) -> LastSeen | None:
             for entry, inode, ctime in zip(entries, inodes, ctimes, strict=True)
             if ctime
         }
-    except (zstandard.ZstdError, ValueError, TypeError, Damaged):
+    except (zstandard.ZstdError, msgpack.UnpackException, ValueError, TypeError, Damaged):
         return None
     return LastSeen(owner, number, tick_ns, entries, stamps, leaves)

@@ -29,6 +29,7 @@ class Places:
     """Use as a context; the directory must exist."""
 
     def __init__(self, root: bytes) -> None:
+        self.root = root
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._mine = threading.local()
         self._lock = threading.Lock()
@@ -135,23 +136,18 @@ class Places:
         finally:
             os.close(file)
 
-    def wholes(self, files: Iterable[tuple[bytes, Entry, memoryview]]) -> list[tuple[bytes, Stamp]]:
-        """``whole`` for many files that are not there yet: (path, entry, bytes), as few calls to the kernel as
-        may be. Answers path and (inode, ctime in ns) of each."""
+    def plain(self, files: Iterable[tuple[bytes, int, int, bytes | memoryview]]) -> list[tuple[bytes, Stamp]]:
+        """Many files without holes or attributes that are not there yet, with as few calls to the kernel as may be:
+        (path, mode, time in ns, bytes). Answers path and (inode, ctime in ns) of each."""
         stamps: list[tuple[bytes, Stamp]] = []
         folder, handle = None, self._root
-        for path, entry, data in files:
-            if entry.sparse or entry.xattrs or not data:
-                stamps.append((path, self.whole(path, entry, data)))
-                folder = None
-                continue
+        for path, mode, mtime_ns, data in files:
             parent, _, name = path.rpartition(b"/")
             if parent != folder:
                 handle, name = self.at(path)
                 folder = parent
             elif wrong := why_not_a_path(name):
                 raise Damaged("A path of the listing is refused", wrong)
-            mode, mtime_ns = entry.mode, entry.mtime_ns
             file = os.open(name, _FILE | os.O_TRUNC, mode & 0o777, dir_fd=handle)
             try:
                 if os.pwrite(file, data, 0) != len(data):

@@ -18,16 +18,22 @@ from ..contract import Progress
 from ..errors import AlreadyRunning, NoSpace, NotebooksError
 from ..units import show_size
 from . import fetching, ignore, lastseen, pages, scanning
+from .crew import Crew, HandGone
 from .entries import DIRECTORY, FILE, Entry, links_of, shown
 from .filling import Filling
 from .keys import keys_of
 from .lastseen import LastSeen, Stamp
+from .memory import careful
 from .placing import Places
 from .pool import Pool
 from .ports import Blocks, OnProgress, Snapshots
 from .replacing import replace
 from .snapshots import SnapshotHead, head_of
 from .volume import Volume
+
+_MOST_BYTES = 64 * 2**20
+#: More directories than these are made by hands.
+_LEAST_FOLDERS = 100
 
 
 @dataclass(frozen=True)
@@ -64,23 +70,24 @@ def restore(
     before as long as the new files are not all fetched.
     """
     began = time.monotonic()
-    with volume.locked():
+    with volume.locked() as lock, careful():
         head = head_of(snapshots, number)
-        entries, leaves = _listing(head, fetching.fetcher(blocks, cancelled))
-        volume.begin_restore(number)
-        one = _Restore(volume, blocks, entries, never_saved, progress, cancelled)
-        try:
-            one.run()
-            owner = lastseen.owner_of(head.workspace, keys_of(blocks))
-            tick_ns = scanning.tick(os.fsencode(volume.files))
-            lastseen.write(volume, LastSeen(owner, number, tick_ns, entries, one.stamps, leaves))
-            if wait_for_disk:
-                scanning.sync(os.fsencode(volume.files))
-                volume.remember(base=number)
-            else:
-                volume.restore_written(number, base=number)
-        except OSError as error:
-            raise _translated(error, volume, one.todo_bytes) from error
+        with Crew(head.files, inherit=lock) as crew:
+            entries, leaves = _listing(head, fetching.fetcher(blocks, cancelled))
+            volume.begin_restore(number)
+            one = _Restore(volume, blocks, entries, never_saved, progress, cancelled, crew)
+            try:
+                one.run()
+                owner = lastseen.owner_of(head.workspace, keys_of(blocks))
+                tick_ns = scanning.tick(os.fsencode(volume.files))
+                lastseen.write(volume, LastSeen(owner, number, tick_ns, entries, one.stamps, leaves))
+                if wait_for_disk:
+                    scanning.sync(os.fsencode(volume.files))
+                    volume.remember(base=number)
+                else:
+                    volume.restore_written(number, base=number)
+            except OSError as error:
+                raise _translated(error, volume, one.todo_bytes) from error
         if wait_for_disk:
             volume.end_restore()
     files = [entry for entry in entries if entry.kind == FILE]
@@ -128,8 +135,9 @@ class _Restore:
         never_saved: Sequence[str],
         progress: OnProgress | None,
         cancelled: Callable[[], bool],
+        crew: Crew,
     ) -> None:
-        self.volume, self.blocks, self.entries = volume, blocks, entries
+        self.volume, self.blocks, self.entries, self.crew = volume, blocks, entries, crew
         self.never_saved, self.progress, self.cancelled = never_saved, progress, cancelled
         self.todo_bytes = self.fetched_bytes = self.kept = 0
         self.skipped: tuple[tuple[str, str], ...] = ()
@@ -149,18 +157,37 @@ class _Restore:
                     files, places, self.entries, leave, self.fill, self.cancelled, keys_of(self.blocks)
                 )
                 self.stamps = _stamps(files, self.entries, leave)
-            for entry in reversed([entry for entry in self.entries if entry.kind == DIRECTORY]):
-                places.dress_folder(entry)
+            self._dress(places)
             why = "this file system does not keep its attributes"
             self.skipped = tuple((shown(path), why) for path in places.without_attributes)
+
+    def _dress(self, places: Places) -> None:
+        """Directories get their modes and times; those that keep their owner out come last, the deepest first."""
+        folders = [entry for entry in self.entries if entry.kind == DIRECTORY]
+        if self.crew.hands and len(folders) > _LEAST_FOLDERS:
+            plain = [e for e in folders if e.mode & 0o700 == 0o700 and not e.xattrs]
+            with suppress(HandGone):
+                self.crew.dress_folders(places.root, [(e.path, e.mode, e.mtime_ns) for e in plain])
+                done = {entry.path for entry in plain}
+                folders = [entry for entry in folders if entry.path not in done]
+        for entry in reversed(folders):
+            places.dress_folder(entry)
 
     def _straight(self, places: Places) -> None:
         """Into an empty directory: everything is written where it belongs."""
 
         def folders() -> None:
-            for entry in self.entries:
-                if entry.kind == DIRECTORY:
-                    places.make_folder(entry.path)
+            paths = [entry.path for entry in self.entries if entry.kind == DIRECTORY]
+            if self.crew.hands and len(paths) > _LEAST_FOLDERS:
+                with suppress(HandGone):
+                    for share in range(1, self.crew.hands):  # what the first of each share lies in
+                        first = paths[share * -(-len(paths) // self.crew.hands)]
+                        for at in range(first.count(b"/")):
+                            places.make_folder(b"/".join(first.split(b"/")[: at + 1]))
+                    self.crew.make_folders(places.root, paths)
+                    return
+            for path in paths:
+                places.make_folder(path)
 
         links = links_of(self.entries)
         files = [e for e in self.entries if e.kind == FILE and e.path not in links]
@@ -184,8 +211,8 @@ class _Restore:
     ) -> None:
         """Fetches and writes files: (where, what); before makes their folders."""
         self.todo_bytes = sum(entry.size for _, entry in wanted)
-        with Pool(self.cancelled, name="restore") as pool:
-            filling = Filling(places, self.blocks, pool, self._progress, wanted)
+        with Pool(self.cancelled, name="restore", most_bytes=_MOST_BYTES) as pool:
+            filling = Filling(places, self.blocks, pool, self._progress, wanted, self.crew)
             filling.run(before)
             self.fetched_bytes, self.stamps = filling.fetched_bytes, filling.stamps
 

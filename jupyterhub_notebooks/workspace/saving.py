@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,6 +25,7 @@ from .comparing import (
     plan,
     worth_joining,
 )
+from .crew import Crew
 from .entries import DIRECTORY, FILE, SYMLINK, Entry, Piece, order, shown
 from .fetching import fetcher
 from .keys import WrongKey, keys_of
@@ -33,6 +34,7 @@ from .lastseen import UNSETTLED, LastSeen, Stamp
 from .looking import Pending as Pending
 from .looking import changes as changes
 from .looking import in_order
+from .memory import careful
 from .pages import Listing, build, read
 from .pool import Pool
 from .ports import Blocks, CommitFacts, MissingBlocks, OnProgress, Snapshots
@@ -88,7 +90,7 @@ def save(
         raise ValueError("blocks and snapshots of one workspace have different keys")
     if not volume.files.is_dir():
         raise BadInput(f"There is no directory {volume.files}", next=["Name the directory to be saved"])
-    with volume.locked():
+    with volume.locked(), careful():
         _refuse_unfinished(volume)
         volume.sync_restored()
         was = volume.base
@@ -169,7 +171,6 @@ class _Save:
         self, number: int, parent: int | None, kind: str, now: datetime, created_by: str, began: float
     ) -> SaveReport:
         last, base = self._base()
-        before = {entry.path: entry for entry in base} if base is not None else {}
         scanning.sync(self.files)
         tick_ns = scanning.tick(self.files)
         leave = ignore.of(self.files, self.never_saved)
@@ -183,10 +184,10 @@ class _Save:
         found = in_order(seen.found)
         todo = self._trusted(plan(found, last, self.always_read() if self.always_read else frozenset()))
         leaves = last.leaves if last else lastseen.leaves_of(build(base or (), self.keys))
-        storing = self._store(todo, base or (), leaves)
+        storing = self._store(todo, base or (), leaves, last.stamps if last else {})
         self._others(found)
-        self._keep_unreadable(seen.blind, before)
-        self._links(todo, {item.path: item for item in found})
+        self._keep_unreadable(seen.blind, base or ())
+        self._links(todo)
         after = [self.entries[path] for path in sorted(self.entries, key=order)]
         size = sum(entry.size for entry in after)
         files = sum(entry.kind == FILE for entry in after)
@@ -245,7 +246,9 @@ class _Save:
         files = in_order([*todo.read, *more])
         return todo._replace(kept=kept, read=files, recheck=todo.recheck | {item.path for item in more})
 
-    def _store(self, todo: Plan, base: Sequence[Entry], leaves: Sequence[bytes]) -> Storing:
+    def _store(
+        self, todo: Plan, base: Sequence[Entry], leaves: Sequence[bytes], stamps: Mapping[bytes, Stamp]
+    ) -> Storing:
         """Reads what is to be read, and stores it; leaves are the pages of base."""
         contents: dict[bytes, tuple[Piece, ...]] = {}
         known: set[bytes] = set()
@@ -254,31 +257,40 @@ class _Save:
                 contents[entry.content] = entry.pieces
                 known.update(piece.block for piece in entry.pieces)
         known.update({self.keys.hash_of(leaf) for leaf in leaves} - set(self.distrust))
-        storing = Storing(self.blocks, known, contents)
+        small = [item for item in todo.read if item.size <= FILE_BYTES]
+        crew = Crew(len(small))
+        storing = Storing(self.blocks, known, contents, crew)
         for item, entry in todo.kept:
-            self._take(item, entry._replace(hard_link_to=b""))
+            self.entries[item.path] = entry._replace(hard_link_to=b"") if entry.hard_link_to else entry
+            self.stamps[item.path] = stamps[item.path]  # they are equal
         self._total(todo.read)
         large = [item for item in todo.read if item.size > FILE_BYTES]
-        with Pool(self.cancelled, name="save") as pool:
+        with Pool(self.cancelled, name="save") as pool, crew:
             slices = Large(self.files, storing, pool, self._read, self._step)
             for item in large:
                 slices.begin(item)
-            for batch in batches(item for item in todo.read if item.size <= FILE_BYTES):
+
+            def bundled(results: list[Read]) -> None:
+                for result in results:
+                    if result.grown:
+                        slices.begin(result.found)
+                    else:
+                        self._note(result)
+                read = [result for result in results if not result.grown]
+                self._step(sum(result.asked.size for result in read), len(read))
+
+            for batch in batches(small):
                 cost = 3 * sum(item.size for item in batch)
-
-                def small(results: list[Read]) -> None:
-                    for result in results:
-                        if result.grown:
-                            slices.begin(result.found)
-                        else:
-                            self._read(result)
-
-                pool.submit(cost, storing.bundle, self.files, batch, done=small)
+                pool.submit(cost, storing.bundle, self.files, batch, done=bundled)
             pool.finish()
         return storing
 
     def _read(self, result: Read) -> None:
+        """One file that was read slice by slice."""
         self._step(result.asked.size if result.asked.size <= FILE_BYTES else 0, 1)
+        self._note(result)
+
+    def _note(self, result: Read) -> None:
         path = result.asked.path
         if result.why:
             self.skipped.append((path, result.why))
@@ -304,8 +316,11 @@ class _Save:
                     continue
                 self.entries[item.path] = Entry(item.path, SYMLINK, 0o777, item.mtime_ns, target=target)
 
-    def _keep_unreadable(self, blind: Sequence[bytes], before: dict[bytes, Entry]) -> None:
+    def _keep_unreadable(self, blind: Sequence[bytes], base: Sequence[Entry]) -> None:
         """What could not be read stays as it was saved last, where it was."""
+        if not self.skipped and not blind:
+            return
+        before = {entry.path: entry for entry in base}
         unread = {path for path, _ in self.skipped if path in before and path not in self.entries}
         for path in unread:
             self.entries[path] = before[path]._replace(hard_link_to=b"")
@@ -315,7 +330,7 @@ class _Save:
                 if path.startswith(folders) and path not in self.entries:
                     self.entries[path] = entry._replace(hard_link_to=b"")
 
-    def _links(self, todo: Plan, found: dict[bytes, Found]) -> None:
+    def _links(self, todo: Plan) -> None:
         """Further names of a file that was taken."""
         for path, first in todo.links.items():
             entry = self.entries.get(first)

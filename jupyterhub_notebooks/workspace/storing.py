@@ -12,11 +12,15 @@ from typing import NamedTuple
 
 from .blocks import MOST_PLAIN, encode
 from .comparing import FILE_BYTES
+from .crew import Crew, HandGone
 from .entries import FILE, Entry, Piece
 from .keys import Keys, keys_of
 from .ports import Blocks
 from .reading import Gone, Grown, Part, Unreadable, Whole, part, whole
 from .scanning import Found
+
+#: So many files are worth a hand's while.
+_LEAST_FOR_HAND = 8
 
 
 class Read(NamedTuple):
@@ -35,9 +39,13 @@ class Storing:
     """One save's way to the blocks."""
 
     def __init__(
-        self, blocks: Blocks, known: Iterable[bytes], contents: dict[bytes, tuple[Piece, ...]]
+        self,
+        blocks: Blocks,
+        known: Iterable[bytes],
+        contents: dict[bytes, tuple[Piece, ...]],
+        crew: Crew,
     ) -> None:
-        self._blocks = blocks
+        self._blocks, self._crew = blocks, crew
         self.keys = keys_of(blocks)
         self._lock = threading.Lock()
         self._there = set(known)
@@ -48,11 +56,18 @@ class Storing:
 
     def put(self, name: bytes, plain: bytes | bytearray) -> None:
         """Stores a block unless it is there."""
+        if self._is_new(name):
+            self._store(name, encode(plain, self.keys, name))
+
+    def _is_new(self, name: bytes) -> bool:
+        """Whether this is the first to be stored under name, and whoever asked stores it."""
         with self._lock:
             if name in self._there:
-                return
+                return False
             self._there.add(name)
-        body = encode(plain, self.keys, name)
+            return True
+
+    def _store(self, name: bytes, body: bytes) -> None:
         written = self._blocks.put(name.hex(), body)
         with self._lock:
             if written:
@@ -78,6 +93,52 @@ class Storing:
 
     def bundle(self, files: bytes, batch: list[Found]) -> list[Read]:
         """Reads small files and stores those with new content in one bundle (more where they grew)."""
+        if self._crew.hands and len(batch) >= _LEAST_FOR_HAND:
+            try:
+                return self._by_hand(files, batch)
+            except HandGone:
+                if self._crew.over:
+                    return []
+        return self._here(files, batch)
+
+    def _by_hand(self, files: bytes, batch: list[Found]) -> list[Read]:
+        """What ``bundle`` promises; what a hand could not read as it was seen is read here."""
+        looks = [(item.path, item.size, item.inode, item.mtime_ns, item.ctime_ns) for item in batch]
+        body, name, length = b"", b"", 0
+        places: dict[bytes, tuple[int, int]] = {}
+        with self._crew.slot() as slot:
+            ids, attributes = self._crew.read(files, slot, self.keys.naming, looks)
+            parts: list[tuple[int, int]] = []
+            at = 0
+            for item, content in zip(batch, ids, strict=True):
+                if content is None:
+                    continue
+                if item.size and content not in self._contents and content not in places:
+                    places[content] = (length, item.size)
+                    parts.append((at, at + item.size))
+                    length += item.size
+                at += item.size
+            if length:
+                whole = slot.view[:length]
+                plain = whole if length == at else b"".join([slot.view[a:b] for a, b in parts])
+                name = self.keys.hash_of(plain)
+                if self._is_new(name):
+                    body = encode(plain, self.keys, name)
+        if body:
+            self._store(name, body)
+        pieces: dict[bytes, tuple[Piece, ...]] = {
+            content: (Piece(name, length, *place),) for content, place in places.items()
+        }
+        with self._lock:
+            self._contents.update(pieces)
+        rest = [item for item, content in zip(batch, ids, strict=True) if content is None]
+        results = self._here(files, rest) if rest else []
+        for number, (item, content) in enumerate(zip(batch, ids, strict=True)):
+            if content is not None:
+                results.append(self._result(item, item, content, pieces, attributes.get(number, ())))
+        return results
+
+    def _here(self, files: bytes, batch: list[Found]) -> list[Read]:
         results: list[Read] = []
         filling = _Bundle(self.keys)
         for asked in batch:
@@ -99,7 +160,7 @@ class Storing:
         return results + self._full(filling)
 
     def _full(self, filling: _Bundle) -> list[Read]:
-        pieces = {}
+        pieces: dict[bytes, tuple[Piece, ...]] = {}
         if filling.data:
             name = self.keys.hash_of(filling.data)
             length = len(filling.data)
@@ -108,24 +169,27 @@ class Storing:
                 pieces[content] = (Piece(name, length, offset, size),)
             with self._lock:
                 self._contents.update(pieces)
-        results = []
-        for asked, read, content in filling.members:
-            found = read.found
-            at = pieces.get(content) or self._contents.get(content, ()) if found.size else ()
-            sparse = 0 < found.stored_bytes < found.size
-            entry = Entry(
-                found.path,
-                FILE,
-                found.mode,
-                found.mtime_ns,
-                found.size,
-                content,
-                at,
-                xattrs=read.xattrs,
-                sparse=sparse,
-            )
-            results.append(Read(asked, found, entry, settled=read.settled))
-        return results
+        return [
+            self._result(asked, read.found, content, pieces, read.xattrs, read.settled)
+            for asked, read, content in filling.members
+        ]
+
+    def _result(
+        self,
+        asked: Found,
+        found: Found,
+        content: bytes,
+        pieces: dict[bytes, tuple[Piece, ...]],
+        xattrs: tuple[tuple[bytes, bytes], ...] = (),
+        settled: bool = True,
+    ) -> Read:
+        size = found.size
+        at = pieces.get(content) or self._contents.get(content, ()) if size else ()
+        sparse = 0 < found.stored_bytes < size
+        entry = Entry(
+            found.path, FILE, found.mode, found.mtime_ns, size, content, at, b"", b"", xattrs, sparse
+        )
+        return Read(asked, found, entry, "", settled)
 
 
 class _Bundle:

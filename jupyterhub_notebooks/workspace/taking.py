@@ -14,6 +14,7 @@ from ..errors import BadInput, Refusal
 from . import fetching, pages
 from .browsing import Contents
 from .copying import chosen, clean
+from .crew import Crew
 from .entries import DIRECTORY, FILE, Entry, order, shown, why_not_a_path
 from .keys import keys_of
 from .pool import Pool
@@ -70,7 +71,7 @@ def taken(
     }
     after = sorted({**kept, **folders, **brought}.values(), key=lambda entry: order(entry.path))
     listing = pages.build(after, keys_of(blocks))
-    storing = Storing(blocks, set(), {})
+    storing = Storing(blocks, set(), {}, Crew(0))
     with Pool(cancelled, name="pages") as pool:
         for page in listing.pages:
             pool.submit(2 * page.ref.length, storing.put, page.ref.name, page.plain, done=lambda _: None)

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -29,6 +30,7 @@ _RESERVE = "reserve"
 _RESERVE_BYTES = 256 * 1024
 _MOST_MARKER = 4096
 _NOT_USERS = {b"lost+found"}
+_WAIT_SECONDS = 1.0
 
 Situation = Literal["empty", "kept", "restoring", "unknown"]
 
@@ -212,18 +214,25 @@ class Volume:
         return True
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """One save or restore at a time. Raises AlreadyRunning."""
+    def locked(self) -> Iterator[int]:
+        """One save or restore at a time; answers the lock's descriptor. Raises AlreadyRunning, after waiting for what
+        a save or restore that was killed a moment ago had begun."""
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(self.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        ends = time.monotonic() + _WAIT_SECONDS
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise AlreadyRunning(
-                    "This workspace is being saved or restored already", next=["Wait until that is done"]
-                ) from None
-            yield
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() < ends:
+                        time.sleep(0.02)
+                        continue
+                    raise AlreadyRunning(
+                        "This workspace is being saved or restored already", next=["Wait until that is done"]
+                    ) from None
+            yield handle
         finally:
             os.close(handle)
 

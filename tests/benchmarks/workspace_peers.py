@@ -13,6 +13,7 @@ import os
 import secrets
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -56,8 +57,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Took:
-    """seconds of the work; cpu_seconds of the tool's own processes; peak_bytes of the largest of them; disk_seconds: what
-    syncing cost after it."""
+    """seconds of the work; cpu_seconds of the tool's own processes; peak_bytes of the largest of them, of ours of all
+    together; disk_seconds: what syncing cost after it."""
 
     seconds: float
     cpu_seconds: float
@@ -223,11 +224,12 @@ class Ours:
         def ask(**what: Any) -> dict[str, Any]:
             process.stdin.write(json.dumps(what) + "\n")  # type: ignore[union-attr]
             process.stdin.flush()  # type: ignore[union-attr]
-            line = process.stdout.readline()  # type: ignore[union-attr]
+            with _watching(process.pid) as beside:
+                line = process.stdout.readline()  # type: ignore[union-attr]
             if not line:
                 raise SystemExit("Our process ended before it answered")
             answer: dict[str, Any] = json.loads(line)
-            answer["peak_bytes"] = _peak(process.pid)
+            answer["peak_bytes"] = _memory(process.pid)["VmHWM"] + max(beside)
             return answer
 
         try:
@@ -248,12 +250,34 @@ class Ours:
         return Took(answer["seconds"], answer["cpu_seconds"], answer["peak_bytes"], answer["disk_seconds"])
 
 
-def _peak(pid: int) -> int:
-    """The most memory that a process had so far, in bytes."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise ValueError(f"process {pid} says nothing of its memory")
+@contextlib.contextmanager
+def _watching(pid: int) -> Iterator[list[int]]:
+    """Bytes that the processes which pid started have beside its own, ten times a second."""
+    seen, over = [0], threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.1):
+            total = 0
+            for folder in Path(f"/proc/{pid}/task").glob("*/children"):
+                with contextlib.suppress(OSError, KeyError):
+                    for child in folder.read_text().split():
+                        memory = _memory(int(child))
+                        total += memory["VmRSS"] - memory["RssShmem"]  # that is counted with pid's own
+            seen.append(total)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
+
+
+def _memory(pid: int) -> dict[str, int]:
+    """What the system says of a process's memory, in bytes."""
+    lines = [line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
+    return {words[0].rstrip(":"): int(words[1]) * 1024 for words in lines if words[-1] == "kB"}
 
 
 TOOLS: dict[str, type[Any]] = {

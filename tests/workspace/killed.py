@@ -18,7 +18,19 @@ from typing import Any
 
 import zstandard
 
-from jupyterhub_notebooks.workspace import Rule, Volume, WorkspaceStore, open_store, prune, restore, save
+from jupyterhub_notebooks.workspace import (
+    Rule,
+    Volume,
+    WorkspaceStore,
+    crew,
+    filling,
+    open_store,
+    prune,
+    restore,
+    restoring,
+    save,
+    storing,
+)
 from jupyterhub_notebooks.workspace.placing import Places
 
 #: In the order in which they come; ``restore-used`` restores into a directory that holds other files.
@@ -86,6 +98,7 @@ def _watch_save(mark: Marks) -> None:
     mark.before(WorkspaceStore, "put", lambda _self, _name, body: "paging" if _page(body) else "storing")
     mark.before(WorkspaceStore, "still_held", "committing")
     mark.before(Volume, "write", lambda _self, name, *_, **__: "remembering" if name == "scan" else "")
+    mark.before(crew.Crew, "read", "storing")
     real = WorkspaceStore.put_snapshot
 
     def committed(self: WorkspaceStore, number: int, body: bytes) -> None:
@@ -102,9 +115,12 @@ def _watch_restore(mark: Marks) -> None:
     mark.before(WorkspaceStore, "expect", "")
     mark.before(Places, "write", "fetching")
     mark.before(Places, "whole", "fetching")
+    mark.before(Places, "plain", "fetching")
+    mark.before(crew.Crew, "write", "fetching")
     mark.before(Places, "move", "placing")
     mark.before(Places, "symlink", "placing")
     mark.before(Places, "dress_folder", "dressing")
+    mark.before(crew.Crew, "dress_folders", "dressing")
     mark.before(Volume, "write", lambda _self, name, *_, **__: "remembering" if name == "scan" else "")
     mark.before(Volume, "end_restore", "ending")
 
@@ -118,7 +134,12 @@ def _watch_prune(mark: Marks) -> None:
 
 
 def main(asked: dict[str, Any]) -> None:
-    """asked: do, url, options, folder, number, parent, workspace, now."""
+    """asked: do, url, options, folder, number, parent, workspace, now; hands: as if so few files were worth them."""
+    if asked["hands"]:
+        for module in (filling, storing):
+            module._LEAST_FOR_HAND = 1
+        crew.LEAST_FILES = 1
+        restoring._LEAST_FOLDERS = 0
     mark = Marks(PHASES[asked["do"]])
     space = WorkspaceStore(open_store(asked["url"], asked["options"]))
     folder, now = Path(asked["folder"]), datetime.fromisoformat(asked["now"])

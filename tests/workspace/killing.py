@@ -48,7 +48,7 @@ class Killing:
         self.trees: dict[int, dict[bytes, tuple[Any, ...]]] = {}
         self.lasted: dict[tuple[str, str], float] = {}
         self.hit: Histogram = {do: dict.fromkeys(phases, 0) for do, phases in PHASES.items()}
-        self.ended = 0
+        self.ended = self.by_hands = 0
         for _ in range(4):
             self._change()
             self._save()
@@ -62,6 +62,7 @@ class Killing:
             self.ended += 1
         else:
             self.hit[do][phase] += 1
+            self.by_hands += asked["hands"] and do != "prune"
         if do.startswith("restore"):
             self._after_restore(asked)
         self._sound()
@@ -92,7 +93,12 @@ class Killing:
             "number": number,
             "workspace": WORKSPACE,
             "now": now.isoformat(),
+            "hands": self._with_hands(),
         }
+
+    def _with_hands(self) -> bool:
+        """Every other time small files are read and made by processes of their own, which outlive the killed one."""
+        return self.chance.random() < 0.5
 
     def _kill(self, asked: dict[str, Any], target: str) -> str | None:
         """The phase in which it died; None where it ended before."""
@@ -243,7 +249,8 @@ def main() -> None:
         snapshots = one.space.numbers()
     total, seconds = deaths(one.hit), time.monotonic() - began
     print(
-        f"{total} killed with SIGKILL ({given.store} store, seed {given.seed}) in {seconds:.0f} s; {one.ended} ended before it."
+        f"{total} killed with SIGKILL ({given.store} store, seed {given.seed}) in {seconds:.0f} s; {one.ended} ended before it;"
+        f" {one.by_hands} had hands."
     )
     print(
         f"After each: all snapshots restored whole, check --read-data without errors. At the end: {snapshots}."
