@@ -41,8 +41,8 @@ SPECIAL = """
     title: Short clock
     use: Stops soon when nothing runs
     flavor: [std-2x8, mem-4x32]
-    idle_stop: 12min
-    warn_before: [11min, 2min]
+    idle_stop: 8min
+    warn_before: [7min, 2min]
   slow-start:
     title: Slow start
     use: Runs a long startup script
