@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,20 +73,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def described(served: Served) -> Any:
-    request = urllib.request.Request(
-        f"{served.url}{PREFIX}api/v1/openapi.json",
-        headers={"Authorization": f"Bearer {served.tokens['anna']}"},
-    )
-    with urllib.request.urlopen(request, timeout=120) as answer:
-        document = json.loads(answer.read())
-    made = schemathesis.openapi.from_dict(document)
-    made.config.update(base_url=f"{served.url}{PREFIX}api/v1")
-    return made.exclude(path_regex="/progress$")  # it is held open as long as something moves
-
-
-api = schemathesis.pytest.from_fixture("described")
+#: The document that is served; ``/progress`` is held open as long as something moves.
+api = schemathesis.openapi.from_dict(openapi.document(PREFIX)).exclude(path_regex="/progress$")
 
 
 @pytest.mark.slow
@@ -101,11 +88,20 @@ def test_the_whole_api_answers_as_its_document_says_and_shows_nobody_another_s(
             case.path_parameters |= {"user": whose, "server": f"secret-of-{whose}"}
         if "number" in (case.path_parameters or {}):
             case.path_parameters["number"] = 1
-        answer = case.call(headers={"Authorization": f"Bearer {served.tokens[asks]}"}, timeout=120)
+        answer = case.call(
+            base_url=f"{served.url}{PREFIX}api/v1",
+            headers={"Authorization": f"Bearer {served.tokens[asks]}"},
+            timeout=120,
+        )
         case.validate_response(answer, checks=CHECKS)
         other = next(user for user in USERS if user != asks)
         if asks != whose or "user" not in (case.path_parameters or {}):
             assert f"secret-of-{other}" not in answer.text, (case.path, asks)
+
+
+async def test_the_document_is_what_is_served(site: Site) -> None:
+    answer = await site.api(site.hub.add("mara"), "openapi.json")
+    assert answer.code == 200 and json.loads(answer.body) == json.loads(json.dumps(openapi.document(PREFIX)))
 
 
 def test_the_document_has_every_address_that_is_served() -> None:
