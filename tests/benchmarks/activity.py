@@ -1,7 +1,7 @@
 """What goes on in a notebook, judged by this product and by jupyterhub-idle-culler, each in its own real Hub, in one run.
 
     .venv/bin/python -m tests.benchmarks.activity [--at-once 8] [--only NAME …] [--part 1/8] [--json FILE]
-    .venv/bin/python -m tests.benchmarks.activity --report FILE
+    .venv/bin/python -m tests.benchmarks.activity --report FILE …
 
 Each scenario of activity_labels.yaml (its text and label were written before the scenarios and, for ours, without the
 rules in sight) runs in a real server of either Hub: real kernels, terminals, transfers, connections. The clocks are
@@ -20,6 +20,8 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +97,9 @@ def line(found: dict[str, Any]) -> str:
     )
 
 
-async def measured(wanted: list[dict[str, Any]], at_once: int, folder: Path) -> list[dict[str, Any]]:
+async def measured(
+    wanted: list[dict[str, Any]], at_once: int, folder: Path, keep: Callable[[dict[str, Any]], None]
+) -> list[dict[str, Any]]:
     AsyncHTTPClient.configure(None, max_clients=1000)
     ours = await asyncio.to_thread(Ours, folder / "ours")
     try:
@@ -106,7 +110,9 @@ async def measured(wanted: list[dict[str, Any]], at_once: int, folder: Path) -> 
 
             async def in_turn(label: dict[str, Any]) -> dict[str, Any]:
                 async with slots:
-                    return await one(label, (ours, peer), starting)
+                    found = await one(label, (ours, peer), starting)
+                    keep(found)
+                    return found
 
             async with relay:
                 return list(await asyncio.gather(*(in_turn(label) for label in wanted)))
@@ -148,23 +154,26 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="names of scenarios (all)")
     parser.add_argument("--part", default="1/1", help="K/N: every N-th scenario, beginning with the K-th")
     parser.add_argument("--json", type=Path, help="where everything seen is written, beside what is there")
-    parser.add_argument("--report", type=Path, help="runs nothing: tells what such a file holds")
+    parser.add_argument("--report", type=Path, nargs="+", help="runs nothing: tells what such files hold")
     given = parser.parse_args()
     if given.report:
-        told(json.loads(given.report.read_text()))
+        told([one for path in given.report for one in json.loads(path.read_text())])
     part, parts = (int(one) for one in given.part.split("/"))
     wanted = [one for one in labels()[part - 1 :: parts] if not given.only or one["name"] in given.only]
     assert all(one["name"] in SCENARIOS for one in wanted), [
         one["name"] for one in wanted if one["name"] not in SCENARIOS
     ]
     with tempfile.TemporaryDirectory(prefix="act") as folder:
-        found = asyncio.run(measured(wanted, given.at_once, Path(folder)))
-    if given.json:
-        seen = json.loads(given.json.read_text()) if given.json.exists() else []
-        seen = [one for one in seen if one["name"] not in {new["name"] for new in found}]
-        given.json.write_text(json.dumps([*seen, *found], indent=1))
+        found = asyncio.run(measured(wanted, given.at_once, Path(folder), partial(kept, given.json)))
     print(summary(found))
     sys.exit(0 if all(all(right(one, "ours")) for one in found) else 1)
+
+
+def kept(path: Path | None, found: dict[str, Any]) -> None:
+    """Adds what was seen of a scenario to a file, in place of what was seen of it before."""
+    if path is not None:
+        seen = json.loads(path.read_text()) if path.exists() else []
+        path.write_text(json.dumps([*(one for one in seen if one["name"] != found["name"]), found], indent=1))
 
 
 def told(seen: list[dict[str, Any]]) -> None:

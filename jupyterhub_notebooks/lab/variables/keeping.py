@@ -29,6 +29,8 @@ Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 #: The part of the time that a cell has to end after it was interrupted, and that kernels have to store.
 INTERRUPT_PART, STORE_PART = 0.25, 0.9
 BRING_SECONDS = 600.0
+#: A kernel that has just started is busy for a moment.
+BUSY_SECONDS = 5.0
 LANGUAGES = ("python", "R")
 
 
@@ -173,7 +175,7 @@ class Keeping:
             raise NotFound("There is no such kernel", field="kernel")
         if self._language(wanted.kernel) != offer.language:
             raise Conflict(f"This kernel is not one for {offer.language}", field="kernel")
-        if self._kernels.state_of(wanted.kernel)[0] == "busy":
+        if not await self._idle(wanted.kernel, began + BUSY_SECONDS):
             raise Conflict("A cell runs in this kernel", next=["Wait until it has ended"], field="kernel")
         folder = self.offers.root / offer.id
         names = list(wanted.names)
@@ -187,6 +189,13 @@ class Keeping:
         except TimeoutError:
             raise Conflict("The kernel does not answer", next=["Restart it"], field="kernel") from None
         return await asyncio.to_thread(self._brought, offer, began)
+
+    async def _idle(self, kernel: str, until: float) -> bool:
+        while self._kernels.state_of(kernel)[0] == "busy":
+            if time.monotonic() >= until:
+                return False
+            await asyncio.sleep(0.05)
+        return True
 
     def _brought(self, offer: VariablesOffer, began: float) -> BroughtBack:
         id = offer.id

@@ -14,6 +14,7 @@ import { Panel, panelIcon } from './panel';
 import { isUrgent } from './phrase';
 import { Session } from './session';
 import { Status } from './status';
+import { Trust } from './trust';
 import { Variables } from './variables';
 import { WORDS } from './words';
 
@@ -74,6 +75,11 @@ function show(
     statusBar.registerStatusItem(`${ID}-use`, { ...right, item: status.use, rank: 98 });
   }
   register(app, actions, palette);
+  if (manager !== null) {
+    const trust = new Trust(app.shell, manager);
+    lab?.layoutModified.connect(trust.look);
+    trust.look();
+  }
   void new Variables(session, actions, notes, speaker, app.serviceManager, manager).offer();
 
   const update = (): void => {

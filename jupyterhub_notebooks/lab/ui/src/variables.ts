@@ -71,14 +71,18 @@ export class Variables {
   }
 
   private async bring(offer: IOffer): Promise<void> {
-    await this.actions.told('variables', async () => {
+    const done = await this.actions.told('variables', async () => {
       const kernel = await this.kernelOf(offer.notebook);
       this.speaker.say(WORDS.restoring);
       const body = { id: offer.id, kernel };
       const got = await this.session.send_<{ back: string[]; lost: ILost[] }>('variables', body);
       const lost = got.lost.map(one => lostWords(one.name, one.why)).join(', ');
       this.speaker.say(variablesWhy(got.back.length, offer.saved.length, '', lost));
+      return true;
     });
+    if (done === null) {
+      this.show(offer); // beside why it was refused: they are kept as they were
+    }
   }
 
   /** The kernel of a notebook that is open, or is opened for it. */
