@@ -7,12 +7,10 @@ go through memory that both see. Whoever asks a hand that is gone is told so (``
 
 from __future__ import annotations
 
-import marshal
 import mmap
 import os
 import queue
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -24,18 +22,13 @@ from typing import Any, NamedTuple
 
 from ..errors import Damaged
 from .blocks import MOST_PLAIN
+from .hand import Look, Write, receive, send
 
 #: Starting a hand costs what writing some hundred files does.
 LEAST_FILES = 1500
 _MOST_HANDS = 4
 _YIELDS = 10
 _END_SECONDS = 5.0
-LENGTH = struct.Struct(">I")
-
-#: Where a file is written, mode, time in ns, and where in the slot its bytes are: offset and length.
-Write = tuple[bytes, int, int, int, int]
-#: A file that is read, with size, inode, mtime and ctime in ns as they were seen.
-Look = tuple[bytes, int, int, int, int]
 
 
 class HandGone(Exception):
@@ -85,7 +78,7 @@ class Crew:
         self._end(at_once=kind is not None)
 
     def _start(self) -> None:
-        count = self.hands + 2
+        count = self.hands + 1
         shared = os.memfd_create("workspace", os.MFD_CLOEXEC)
         try:
             os.ftruncate(shared, count * MOST_PLAIN)
@@ -216,26 +209,3 @@ def _count() -> int:
     """One hand for each processor; none where there is one, or the system has no memory for both to see."""
     count = min(_MOST_HANDS, processors())
     return count if count > 1 and hasattr(os, "memfd_create") else 0
-
-
-def send(line: socket.socket, what: Any) -> None:
-    """One message."""
-    body = marshal.dumps(what)
-    line.sendall(LENGTH.pack(len(body)) + body)
-
-
-def receive(line: socket.socket) -> Any:
-    """The next message. Raises EOFError where the other side is gone."""
-    (length,) = LENGTH.unpack(_exactly(line, LENGTH.size))
-    return marshal.loads(_exactly(line, length))
-
-
-def _exactly(line: socket.socket, length: int) -> bytearray:
-    data = bytearray(length)
-    view = memoryview(data)
-    while view:
-        got = line.recv_into(view)
-        if not got:
-            raise EOFError
-        view = view[got:]
-    return data

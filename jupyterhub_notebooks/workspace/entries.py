@@ -25,6 +25,7 @@ _MOST_SIZE = 2**62
 _LEAST_TIME, _MOST_TIME = -(2**63), 2**63 - 1
 EMPTY = OPEN.empty  # where a workspace is not encrypted
 NO_BLOCK = bytes(32)
+_MODES: dict[int, int] = {}  # each of the few there are once in memory
 _PIECES = "jupyterhub-notebooks 2026 workspace pieces 1"
 
 
@@ -195,8 +196,8 @@ def _plain_file(row: list[Any], blocks: Sequence[tuple[bytes, int]]) -> Entry | 
     block, block_length = blocks[number]
     if offset + length > block_length or why_not_a_path(path):
         return None
-    piece = Piece(block, block_length, offset, length)
-    return Entry(path, FILE, mode, mtime_ns, size, content, (piece,))
+    piece = Piece(block, block_length, offset, size)  # as long as the file: one number for both
+    return Entry(path, FILE, _MODES.setdefault(mode, mode), mtime_ns, size, content, (piece,))
 
 
 def _pieces(where: Any, blocks: Sequence[tuple[bytes, int]], size: int, path: bytes) -> tuple[Piece, ...]:

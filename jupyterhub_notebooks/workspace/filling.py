@@ -10,8 +10,9 @@ from typing import NamedTuple
 from ..contract import Progress
 from . import fetching
 from .blocks import decode_in_place
-from .crew import Crew, HandGone, Slot, Write
+from .crew import Crew, HandGone, Slot
 from .entries import Entry
+from .hand import Write
 from .keys import keys_of
 from .lastseen import Stamp
 from .placing import Places
@@ -27,13 +28,19 @@ _WRITERS = min(4, os.cpu_count() or 1)
 
 
 class _Part(NamedTuple):
-    """Bytes of a block that belong into a file. file: its number among those wanted; whole: it has no others."""
+    """Bytes of a block that belong into a file. file: its number among those wanted."""
 
     file: int
     offset: int
     length: int
     file_offset: int
-    whole: bool
+
+
+class _Members(NamedTuple):
+    """What of a block is wanted. whole: numbers of files that lie in it alone, in one piece; parts: of other files."""
+
+    whole: list[int]
+    parts: list[_Part]
 
 
 class Filling:
@@ -63,13 +70,13 @@ class Filling:
 
     def run(self, before: Callable[[], None] = lambda: None) -> None:
         """Returns when all files are written. before: makes their folders, while the first blocks are fetched."""
-        parts, lengths, empty = self._sorted()
+        blocks, lengths, empty = self._sorted()
         self._pool.submit(0, self._prepare, before, done=lambda _: None)
-        self._blocks.expect([name.hex() for name in parts])
+        self._blocks.expect([name.hex() for name in blocks])
         self._tell(0, 0)
         for batch in _runs(empty, _EMPTY_AT_ONCE):
             self._pool.submit(0, self._without_blocks, batch, done=lambda told: self._tell(*told))
-        for name, members in parts.items():
+        for name, members in blocks.items():
             length = lengths[name]
             self._pool.submit(
                 2 * length, self._block, name, length, members, done=lambda told: self._tell(*told)
@@ -77,33 +84,32 @@ class Filling:
             self.fetched_bytes += length
         self._pool.finish()
 
-    def _sorted(self) -> tuple[dict[bytes, list[_Part]], dict[bytes, int], list[int]]:
+    def _sorted(self) -> tuple[dict[bytes, _Members], dict[bytes, int], list[int]]:
         """What belongs where, by block in the order of first mention; and files without any block."""
-        parts: dict[bytes, list[_Part]] = {}
+        members: dict[bytes, _Members] = {}
         lengths: dict[bytes, int] = {}
         empty: list[int] = []
         for number, (_, entry) in enumerate(self._wanted):
             if len(entry.pieces) == 1 and (only := entry.pieces[0]).block:
-                name, length = only.block, only.block_length
-                parts.setdefault(name, []).append(_Part(number, only.offset, only.length, 0, True))
-                if length > lengths.get(name, 0):
-                    lengths[name] = length
+                name = only.block
+                if name not in members:
+                    members[name] = _Members([], [])
+                members[name].whole.append(number)
+                lengths[name] = max(lengths.get(name, 0), only.block_length)
                 continue
             with_block = sum(1 for piece in entry.pieces if piece.block)
             if not with_block:
                 empty.append(number)
                 continue
-            whole = len(entry.pieces) == 1
-            if not whole:
-                self._left[number] = with_block
+            self._left[number] = with_block
             at = 0
             for piece in entry.pieces:
                 if piece.block:
-                    part = _Part(number, piece.offset, piece.length, at, whole)
-                    parts.setdefault(piece.block, []).append(part)
+                    part = _Part(number, piece.offset, piece.length, at)
+                    members.setdefault(piece.block, _Members([], [])).parts.append(part)
                     lengths[piece.block] = max(lengths.get(piece.block, 0), piece.block_length)
                 at += piece.length
-        return parts, lengths, empty
+        return members, lengths, empty
 
     def _prepare(self, before: Callable[[], None]) -> None:
         self._in_vain = True
@@ -135,26 +141,26 @@ class Filling:
                 self.stamps[path] = self._places.whole(path, entry._replace(sparse=True), b"")
         return sum(entry.size for _, entry in wanted), len(numbers)
 
-    def _block(self, name: bytes, length: int, members: Sequence[_Part]) -> tuple[int, int]:
+    def _block(self, name: bytes, length: int, members: _Members) -> tuple[int, int]:
         stored = fetching.stored(self._blocks, name)
-        if self._crew.hands and len(members) >= _LEAST_FOR_HAND:
+        if self._crew.hands and len(members.whole) >= _LEAST_FOR_HAND:
             with self._crew.slot() as slot:  # nothing is unpacked before there is room for it
                 return self._unpacked(name, stored, length, members, slot)
         return self._unpacked(name, stored, length, members, None)
 
     def _unpacked(
-        self, name: bytes, stored: bytes, length: int, members: Sequence[_Part], slot: Slot | None
+        self, name: bytes, stored: bytes, length: int, members: _Members, slot: Slot | None
     ) -> tuple[int, int]:
         plain = memoryview(decode_in_place(name, stored, length, keys_of(self._blocks)))
-        whole = [(*self._wanted[part.file], part.offset) for part in members if part.whole]
-        size = sum(part.length for part in members)
+        whole = [self._wanted[number] for number in members.whole]
+        size = sum(entry.size for _, entry in whole) + sum(part.length for part in members.parts)
         files = len(whole)
         if not self._may_write():
             return 0, 0
-        self._write(whole, plain, slot)
-        if len(whole) < len(members):
+        self._write([(path, entry, entry.pieces[0].offset) for path, entry in whole], plain, slot)
+        if members.parts:
             with self._writers:
-                files += sum(self._part(part, plain) for part in members if not part.whole)
+                files += sum(self._part(part, plain) for part in members.parts)
         return size, files
 
     def _write(self, files: Sequence[tuple[bytes, Entry, int]], plain: memoryview, slot: Slot | None) -> None:

@@ -1,15 +1,17 @@
 """One process of a crew: makes and reads small files below a directory, as its owner asks (crew.py).
 
-Promises: no path leads through a symbolic link when it writes; it writes nothing once its owner is gone; it keeps open what
-its owner gave it, so that a lock is held as long as it lives.
+Imports little, as every crew starts several of it. Promises: no path leads through a symbolic link when it writes; it
+writes nothing once its owner is gone; it keeps open what its owner gave it, so that a lock is held as long as it lives.
 """
 
 from __future__ import annotations
 
+import marshal
 import mmap
 import os
 import signal
 import socket
+import struct
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -17,12 +19,17 @@ from typing import Any
 from blake3 import blake3
 
 from ..errors import Damaged
+from .attributes import xattrs_of
 from .blocks import MOST_PLAIN
-from .comparing import FILE_BYTES
-from .crew import Look, Write, receive, send
 from .entries import DIRECTORY, Entry
 from .placing import Places
-from .reading import xattrs_of
+
+_LENGTH = struct.Struct(">I")
+
+#: Where a file is written, mode, time in ns, and where in the slot its bytes are: offset and length.
+Write = tuple[bytes, int, int, int, int]
+#: A file that is read, with size, inode, mtime and ctime in ns as they were seen.
+Look = tuple[bytes, int, int, int, int]
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -115,8 +122,6 @@ def _read(
     """Reads a file into room, which is one byte longer; its content id and attributes. None where it is not what was
     seen, or cannot be read: its owner finds out which."""
     size, inode, mtime_ns, ctime_ns = look
-    if size > FILE_BYTES:
-        return None
     try:
         handle = os.open(name, _READ, dir_fd=folder)
     except OSError:
@@ -138,6 +143,29 @@ def _read(
         return None
     finally:
         os.close(handle)
+
+
+def send(line: socket.socket, what: Any) -> None:
+    """One message."""
+    body = marshal.dumps(what)
+    line.sendall(_LENGTH.pack(len(body)) + body)
+
+
+def receive(line: socket.socket) -> Any:
+    """The next message. Raises EOFError where the other side is gone."""
+    (length,) = _LENGTH.unpack(_exactly(line, _LENGTH.size))
+    return marshal.loads(_exactly(line, length))
+
+
+def _exactly(line: socket.socket, length: int) -> bytearray:
+    data = bytearray(length)
+    view = memoryview(data)
+    while view:
+        got = line.recv_into(view)
+        if not got:
+            raise EOFError
+        view = view[got:]
+    return data
 
 
 def main() -> None:

@@ -14,10 +14,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from ..errors import Damaged
 from .entries import Entry, why_not_a_path
-from .lastseen import Stamp
+
+if TYPE_CHECKING:
+    from .lastseen import Stamp
 
 _OPEN_FOLDERS = 64
 _ZEROS = bytes(65536)

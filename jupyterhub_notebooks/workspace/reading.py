@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .entries import MOST_XATTRS
+from .attributes import xattrs_of as xattrs_of
 from .scanning import Found, found_of
 
 _TRIES = 3
@@ -93,21 +93,6 @@ def look(files: bytes, path: bytes) -> Found:
             raise Gone from None
         raise
     return _regular(path, about)
-
-
-def xattrs_of(handle: int | bytes) -> tuple[tuple[bytes, bytes], ...]:
-    """Attributes of the namespace ``user.``, sorted; none where the system has none or they are too large."""
-    if not hasattr(os, "listxattr"):
-        return ()
-    try:
-        follow = isinstance(handle, int)
-        names = [name for name in os.listxattr(handle, follow_symlinks=follow) if name.startswith("user.")]
-        found = tuple(
-            sorted((os.fsencode(name), os.getxattr(handle, name, follow_symlinks=follow)) for name in names)
-        )
-    except OSError:
-        return ()
-    return found if sum(len(name) + len(value) for name, value in found) <= MOST_XATTRS else ()
 
 
 def data_slices(files: bytes, found: Found, slice_bytes: int) -> Iterator[int]:

@@ -2,13 +2,22 @@
 
 import os
 import stat
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jupyterhub_notebooks.workspace import WorkspaceStore, check, open_store
+from jupyterhub_notebooks.workspace import (
+    WorkspaceStore,
+    check,
+    crew,
+    filling,
+    open_store,
+    restoring,
+    storing,
+)
 
 from .conftest import NOW, WORKSPACE, Space
 
@@ -128,9 +137,22 @@ def test_what_random_edits_leave_comes_back_from_every_snapshot(tmp_path_factory
     edited(tmp_path_factory.mktemp("edits"), edits)
 
 
+@contextmanager
+def all_by_hands(do):
+    """As if every file were worth a process of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        if do:
+            patch.setattr(crew, "LEAST_FILES", 1)
+            patch.setattr(filling, "_LEAST_FOR_HAND", 1)
+            patch.setattr(storing, "_LEAST_FOR_HAND", 1)
+            patch.setattr(restoring, "_LEAST_FOLDERS", 0)
+        yield
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @settings(max_examples=300, **QUICK)
-@given(edits=st.lists(EDITS, min_size=5, max_size=60))
-def test_what_many_random_edits_leave_comes_back_from_every_snapshot(tmp_path_factory, edits):
-    edited(tmp_path_factory.mktemp("edits"), edits)
+@given(edits=st.lists(EDITS, min_size=5, max_size=60), by_hands=st.booleans())
+def test_what_many_random_edits_leave_comes_back_from_every_snapshot(tmp_path_factory, edits, by_hands):
+    with all_by_hands(by_hands):
+        edited(tmp_path_factory.mktemp("edits"), edits)
