@@ -30,7 +30,7 @@ Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 INTERRUPT_PART, STORE_PART = 0.25, 0.9
 BRING_SECONDS = 600.0
 #: A kernel that has just started is busy for a moment.
-BUSY_SECONDS = 5.0
+BUSY_SECONDS = 10.0
 LANGUAGES = ("python", "R")
 
 

@@ -92,8 +92,8 @@ export class Variables {
     for (;;) {
       await this.services.sessions.refreshRunning();
       for (const model of this.services.sessions.running()) {
-        if (model.path === path && model.kernel?.execution_state === 'idle') {
-          return model.kernel.id;
+        if (model.path === path && model.kernel) {
+          return model.kernel.id; // the server waits while it starts
         }
       }
       if (performance.now() > end) {
