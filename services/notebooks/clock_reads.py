@@ -41,6 +41,8 @@ class SessionClockHandler(ApiHandler):
 
 def stretches_json(found: list[stretches.Stretch], until: datetime) -> list[dict[str, Any]]:
     """Each with its end, which is the beginning of the next."""
+    if not found:
+        return []
     ends = [one.since for one in found[1:]] + [until]
     return [
         {

@@ -93,3 +93,10 @@ async def test_a_stop_may_ask_that_variables_are_kept_first(site: Site) -> None:
     assert (await site.api(token, "notebooks/mara/-/stop", "POST", body)).code == 202
     stop = intents.last_stop(site.ledger, id)
     assert stop is not None and stop.cause == "stopped" and stop.evidence["variables"] is True
+
+
+def test_a_session_without_a_verdict_yet_has_no_stretches() -> None:
+    from jupyterhub_notebooks.clock import SYSTEM_CLOCK
+    from jupyterhub_notebooks.services.notebooks.clock_reads import stretches_json
+
+    assert stretches_json([], SYSTEM_CLOCK.now()) == []
