@@ -19,6 +19,9 @@ from tornado.websocket import websocket_connect
 
 from .activity_hubs import Ours, Peer, belonging
 
+#: A page tells at once of an input after a pause: 20 s there, where somebody counts as present for 60 s and here for 12.
+PAUSE_SECONDS = 4.0
+
 
 @dataclass
 class Place:
@@ -160,6 +163,8 @@ class Place:
         while True:
             now = time.monotonic()
             if input_every is not None and now - last >= input_every:
+                if now - last >= PAUSE_SECONDS:
+                    told = -100.0
                 last = now
             try:
                 if (
