@@ -19,6 +19,8 @@ from typing import Any
 from .errors import ConfigError
 from .settings import ADMIN_SCOPE, USE_SCOPE, VARIABLE, Settings, secret
 
+__all__ = ["notebooks", "secret"]
+
 ACCESS = "access:services!service=notebooks"
 PAGES = "/services/notebooks/"
 TEMPLATES = Path(__file__).with_name("templates")

@@ -23,6 +23,7 @@ from contextlib import AbstractAsyncContextManager
 from urllib.parse import urlsplit
 
 import psutil
+import uvloop
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
@@ -56,7 +57,7 @@ def main(name: str, service: Service, arguments: Sequence[str] | None = None) ->
         settings = Settings.from_environment()
         if watched:
             inherit(settings)
-        asyncio.run(_until_ended(service, settings, watched, log))
+        uvloop.run(_until_ended(service, settings, watched, log))
     except NotebooksError as error:
         log.critical(error.sentence())
         return error.exit_code

@@ -70,15 +70,15 @@ OTHERS = {
     "lab": {"jupyter_server", "traitlets", "tornado", "psutil"},
     "listening": {"psutil"},
     "cli": {"click", "rich", "psutil", "traitlets"},
-    "services": {"jupyterhub", "tornado", "jinja2", "markupsafe", "pydantic", "psutil"},
-    "config": set(),
+    "services": {"jupyterhub", "tornado", "uvloop", "jinja2", "markupsafe", "pydantic", "psutil"},
+    "config": {"docker"},
 }
 
 #: a distribution's module -> the only rooms that may import it
 CONFINED = {
     "jupyterhub": {"spawners", "login", "services"},
     "jupyter_server": {"lab"},
-    "docker": {"spawners"},
+    "docker": {"spawners", "config"},
     "dockerspawner": {"spawners"},
     "s3fs": {"workspace.store"},
     "sqlalchemy": {"ledger"},

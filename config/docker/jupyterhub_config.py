@@ -9,11 +9,11 @@ What differs from the local one (config/local) is said here; the rest is explain
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
-from jupyterhub_notebooks.configure import notebooks
-from jupyterhub_notebooks.settings import secret
-from jupyterhub_notebooks.spawners.networks import notebooks_gateway
+from jupyterhub_notebooks.configure import notebooks, secret
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 
@@ -26,7 +26,12 @@ secrets = state / "secrets"
 # it, and on no other. What else listens on every address of this machine (0.0.0.0) is within a notebook's reach
 # too, as with any container: deploying.md has the lines for a firewall.
 NETWORK = os.environ.get("NOTEBOOKS_NETWORK", "notebooks")
-bridge = notebooks_gateway(NETWORK)
+asked = subprocess.run(
+    [sys.executable, str(Path(__file__).with_name("bridge.py")), NETWORK], capture_output=True, text=True
+)
+if asked.returncode:
+    raise SystemExit(asked.stderr.strip())
+bridge = asked.stdout.strip()
 
 # --- The Hub ------------------------------------------------------------------------------------------------
 

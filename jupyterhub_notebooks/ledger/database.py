@@ -10,6 +10,7 @@ where it has none). A database that does not answer raises ``DatabaseAway``.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -62,16 +63,35 @@ class Ledger:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._joined = threading.local()
+
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """All that this thread reads and writes until the end is one writing transaction: together, or not at all."""
+        with self.write() as connection:
+            self._joined.connection = connection
+            try:
+                yield
+            finally:
+                self._joined.connection = None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection that only reads."""
+        joined = getattr(self._joined, "connection", None)
+        if joined is not None:
+            yield joined
+            return
         with _told(), self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A connection in one writing transaction: committed at the end, rolled back on an error."""
+        joined = getattr(self._joined, "connection", None)
+        if joined is not None:
+            yield joined
+            return
         with _told(), self._engine.connect() as plain:
             connection = plain.execution_options(ledger_writes=True)
             with connection.begin():

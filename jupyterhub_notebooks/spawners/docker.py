@@ -26,7 +26,6 @@ from . import engine
 from .backend import agent_flags, volume_key_of
 from .base import NotebookSpawner
 from .local import EDITOR_URLS
-from .networks import bridge_without_neighbours
 from .waiting import Patience
 
 #: Calls of all spawners of this Hub at once: a stop that waits takes no thread, a pull and a start do.
@@ -204,7 +203,14 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
             return
         if await self.docker("networks", names=[self.network_name]):
             return
-        await self._quietly("create_network", self.network_name, **bridge_without_neighbours())
+        await self._quietly(
+            "create_network",
+            self.network_name,
+            driver="bridge",
+            options={"com.docker.network.bridge.enable_icc": "false"},
+            labels={f"{engine.LABEL}network": "1"},
+            check_duplicate=True,
+        )
 
     async def _ensure_volumes(self, session: Session) -> None:
         labels = {f"{engine.LABEL}notebook": session.notebook}

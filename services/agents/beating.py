@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jupyterhub_notebooks.contract import Ended, Heartbeat, Order
@@ -49,17 +50,21 @@ async def beat(agents: Agents, known: Known, body: Heartbeat) -> Beat:
     done = [one.id for one in known.asked if one.id in body.done_orders]
     row = session
     if urgent or judges or done:
-        row = await agents.ledger.run(
-            _in_ledger,
-            session,
-            done,
-            reading.outcomes(body),
-            values if urgent else {},
-            body.ended if ends else None,
-            (lambda row: clocks.Change(clocking.values_of(row, body, limits, now), silent_since=silent))
-            if judges
-            else None,
-            now,
+        row = await heartbeats.changes.of(
+            partial(
+                _in_ledger,
+                session=session,
+                done=done,
+                outcomes=reading.outcomes(body),
+                values=values if urgent else {},
+                ended=body.ended if ends else None,
+                judge=(
+                    lambda row: clocks.Change(clocking.values_of(row, body, limits, now), silent_since=silent)
+                )
+                if judges
+                else None,
+                now=now,
+            )
         )
     lease = known.lease
     if lease is not None and lease.ends_in_seconds < FRESH * seconds:

@@ -22,7 +22,7 @@ from jupyterhub_notebooks.ledger.hearing import Holder, Known
 from jupyterhub_notebooks.ledger.leases import Lease
 
 from . import reading
-from .together import Together
+from .together import Changes, Together
 
 log = logging.getLogger("agents.heartbeats")
 
@@ -73,12 +73,14 @@ class Heartbeats:
     """Memory and its way to the ledger; ``run`` writes it, ``flush`` does so once.
 
     known: by token hash, what the ledger has of a session now. renewed: the lease, moved; None where it is lost.
+    changes: what somebody waits for, written before the answer goes out.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.known = Together[str, Known](lambda hashes: ledger.run(hearing.by_tokens, hashes))
         self.renewed = Together[Holder, Lease](lambda holders: ledger.run(hearing.renew, holders))
+        self.changes = Changes[Session](ledger)
         self._last: dict[str, Heard] = {}
         self._due: dict[str, dict[str, Any]] = {}
 

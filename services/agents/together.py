@@ -1,4 +1,4 @@
-"""Questions that come while others are being answered are asked together.
+"""Questions that come while others are being answered are asked together, and changes are written together.
 
 So a thousand heartbeats a second are some dozens of transactions, and one alone waits for nobody.
 """
@@ -6,11 +6,16 @@ So a thousand heartbeats a second are some dozens of transactions, and one alone
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
+
+from jupyterhub_notebooks.ledger import Ledger
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+log = logging.getLogger("agents.together")
 
 MOST = 250
 
@@ -45,3 +50,38 @@ class Together(Generic[K, V]):
                 continue
             for question, one in waiting.items():
                 one.set_result(answers.get(question))
+
+
+class Changes(Generic[V]):
+    """Changes of the ledger, in one transaction for all that came meanwhile. One that cannot be made, or keeps the others
+    from being made, is made by itself, and raises what it raises to whoever asked for it."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._together = Together[Callable[[Ledger], V], V | Exception](
+            lambda changes: ledger.run(_written, list(changes))
+        )
+
+    async def of(self, change: Callable[[Ledger], V]) -> V:
+        """What the change returns, once it is committed. Raises what it raises."""
+        found = await self._together.of(change)
+        if isinstance(found, Exception):
+            raise found
+        return found  # type: ignore[return-value]  # every question is answered by _written
+
+
+def _written(
+    ledger: Ledger, changes: Sequence[Callable[[Ledger], V]]
+) -> dict[Callable[[Ledger], V], V | Exception]:
+    if len(changes) > 1:
+        try:
+            with ledger.joined():
+                return {change: change(ledger) for change in changes}
+        except Exception:  # nothing of it was written
+            log.info("%d changes are made one by one", len(changes))
+    done: dict[Callable[[Ledger], V], V | Exception] = {}
+    for change in changes:
+        try:
+            done[change] = change(ledger)
+        except Exception as error:
+            done[change] = error
+    return done

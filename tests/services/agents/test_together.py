@@ -1,63 +1,68 @@
-"""Questions that come while others are answered are asked together, each answered by a reading that began after it."""
+"""Changes of one moment are one transaction; one that cannot be made harms no other."""
 
 import asyncio
+import os
+from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import event
 
-from jupyterhub_notebooks.services.agents.together import Together
+from jupyterhub_notebooks.ledger import Ledger, audit, upgrade
+from jupyterhub_notebooks.services.agents.together import Changes
 
-
-class Slow:
-    """Answers a question with its square, all of a call at once, when it is let."""
-
-    def __init__(self) -> None:
-        self.calls: list[list[int]] = []
-        self.open = asyncio.Event()
-        self.error: Exception | None = None
-
-    async def __call__(self, questions):
-        self.calls.append(list(questions))
-        await self.open.wait()
-        if self.error:
-            raise self.error
-        return {one: one * one for one in questions if one != 13}
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-async def settled():
-    for _ in range(5):
-        await asyncio.sleep(0)
+@pytest.fixture
+def ledger(tmp_path):
+    made = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
+    upgrade(made)
+    yield made
+    made.close()
 
 
-async def test_those_that_come_meanwhile_are_asked_in_one_call():
-    slow = Slow()
-    together = Together(slow, most=3)
-    first = asyncio.create_task(together.of(1))
-    await settled()
-    others = [asyncio.create_task(together.of(number)) for number in (2, 3, 4, 5, 1)]
-    await settled()
-    slow.open.set()
-    assert await asyncio.gather(first, *others) == [1, 4, 9, 16, 25, 1]
-    assert slow.calls == [[1], [2, 3, 4], [5, 1]]  # the second 1 was not answered by the call before it
+def writes(name):
+    """A change that leaves a row, and another one in a transaction that it takes for its own."""
+
+    def change(ledger):
+        for number in (1, 2):
+            with ledger.write() as connection:
+                audit.add(connection, NOW, None, [name], f"{name}.{number}", "test", {})
+        return name
+
+    return change
 
 
-async def test_what_has_no_answer_is_none_and_an_error_is_for_those_who_asked_then():
-    slow = Slow()
-    slow.open.set()
-    together = Together(slow)
-    assert await together.of(13) is None
-    slow.error = OSError("away")
-    with pytest.raises(OSError, match="away"):
-        await together.of(2)
-    slow.error = None
-    assert await together.of(2) == 4
+def actions(ledger, name):
+    return sorted(row.action for row in audit.rows(ledger, subject=name))
 
 
-async def test_one_who_leaves_takes_nothing_from_another():
-    slow = Slow()
-    together = Together(slow)
-    leaves, stays = asyncio.create_task(together.of(3)), asyncio.create_task(together.of(3))
-    await settled()
-    leaves.cancel()
-    slow.open.set()
-    assert await stays == 9
-    assert leaves.cancelled()
+def commits_of(ledger):
+    seen = []
+    event.listen(ledger._engine, "commit", lambda connection: seen.append(connection))
+    return seen
+
+
+async def test_changes_that_come_while_others_are_written_are_one_transaction(ledger):
+    changes, seen = Changes(ledger), commits_of(ledger)
+    names = [f"one{number}" for number in range(20)]
+    assert await asyncio.gather(*(changes.of(writes(name)) for name in names)) == names
+    assert len(seen) == 1
+    assert all(actions(ledger, name) == [f"{name}.1", f"{name}.2"] for name in names)
+
+
+async def test_one_that_cannot_be_made_raises_to_its_own_and_the_others_are_written(ledger):
+    def bad(ledger):
+        writes("bad")(ledger)
+        raise ValueError(os.strerror(22))
+
+    changes = Changes(ledger)
+    found = await asyncio.gather(
+        changes.of(writes("first")), changes.of(bad), changes.of(writes("last")), return_exceptions=True
+    )
+    assert found[0] == "first" and found[2] == "last" and isinstance(found[1], ValueError)
+    assert actions(ledger, "first") == ["first.1", "first.2"] and actions(ledger, "last") == [
+        "last.1",
+        "last.2",
+    ]
+    assert len(await asyncio.gather(changes.of(writes("alone")))) == 1
