@@ -8,6 +8,7 @@ that page alone.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,11 @@ from ..contract import LocalKernel, LocalSignal
 DELIMITER = b"<IDS|MSG>"
 #: Somebody who ran a cell is there for so long.
 CELL_SECONDS = 60.0
+#: A message that runs a cell, and the first id in a message.
+_RUNS = re.compile(rb'"msg_type"\s*:\s*"execute_request"')
+_ID = re.compile(rb'"msg_id"\s*:\s*"([^"]{1,200})"')
+#: So many cells of programs are known at a time.
+MOST_PROGRAMS = 256
 #: In front of the detail when no kernel computes and some wait for a person.
 WAITS = "Waits for a person"
 
@@ -93,6 +99,7 @@ class Kernels:
         self._began = self._last_end = monotonic()
         self._seen: dict[str, Kernel] = {}
         self._cell: tuple[float, str] | None = None
+        self._programs: dict[str, None] = {}
         self._original: Callable[[str], None] | None = None
         self.names: Mapping[str, str] = {}
 
@@ -205,7 +212,8 @@ class Kernels:
         except (ValueError, IndexError):
             return
         if b'"execute_input"' in header:
-            self._cell = (self._monotonic(), kernel_id)
+            if message_id(message[at + 3 : at + 4]) not in self._programs:
+                self._cell = (self._monotonic(), kernel_id)
         elif b'"debug_event"' in header:
             event = _event(message[at + 5 :])
             if event == "stopped":
@@ -213,10 +221,28 @@ class Kernels:
             elif event in ("continued", "exited", "terminated"):
                 self._set_waits(kernel_id, "")
 
+    def program_runs(self, id: str) -> None:
+        """The cell of that message is run by a program, not by a person."""
+        self._programs[id] = None
+        while len(self._programs) > MOST_PROGRAMS:
+            self._programs.pop(next(iter(self._programs)))
+
     def _set_waits(self, kernel_id: str, waits: str) -> None:
         had = self._seen.get(kernel_id)
         if had is not None and had.waits != waits:
             self._seen[kernel_id] = Kernel(had.state, had.since, waits, self._monotonic())
+
+
+def message_id(parts: Sequence[bytes]) -> str:
+    """The first id of a message in there, '' where there is none."""
+    found = next((one for part in parts if (one := _ID.search(part))), None)
+    return found[1].decode("utf-8", "replace") if found is not None else ""
+
+
+def _is_browser(connection: Any) -> bool:
+    """Whether a browser has made that connection; one that cannot be told is taken for one."""
+    request = getattr(getattr(connection, "websocket_handler", None), "request", None)
+    return request is None or str(request.headers.get("User-Agent", "")).startswith("Mozilla/")
 
 
 def _event(parts: Sequence[bytes]) -> str:
@@ -227,7 +253,8 @@ def _event(parts: Sequence[bytes]) -> str:
 
 
 def watch_input(connection: Any, kernels: Callable[[], Kernels | None]) -> Callable[[], None]:
-    """Sees questions of ``input()`` and their answers pass on connections of that class; what is returned undoes it."""
+    """Sees questions of ``input()`` and their answers, and cells that programs run, pass on connections of that class;
+    what is returned undoes it."""
     outgoing, incoming = connection.handle_outgoing_message, connection.handle_incoming_message
 
     def handle_outgoing_message(self: Any, stream: Any, message: list[Any]) -> None:
@@ -239,6 +266,10 @@ def watch_input(connection: Any, kernels: Callable[[], Kernels | None]) -> Calla
 
     def handle_incoming_message(self: Any, message: Any) -> None:
         watched = kernels()
+        if watched is not None and not _is_browser(self):
+            raw = message.encode() if isinstance(message, str) else bytes(message)
+            if _RUNS.search(raw):
+                watched.program_runs(message_id([raw]))
         if watched is not None and watched.is_waiting(self.kernel_id):
             part = message if isinstance(message, str) else bytes(message)
             mark: Any = "input_reply" if isinstance(part, str) else b"input_reply"

@@ -102,18 +102,20 @@ class Place:
 
     # -- what a person does
 
-    async def open_kernel(self, name: str = "work.ipynb") -> Channel:
+    async def open_kernel(self, name: str = "work.ipynb", browser: bool = True) -> Channel:
         body = {"path": name, "type": "notebook", "name": name, "kernel": {"name": "python3"}}
         made = await self.ask("api/sessions", "POST", body)
-        return await self.connect(made["kernel"]["id"])
+        return await self.connect(made["kernel"]["id"], browser)
 
-    async def connect(self, kernel: str) -> Channel:
+    async def connect(self, kernel: str, browser: bool = True) -> Channel:
         id = uuid.uuid4().hex
         url = f"{self.side.url}/user/{self.user}/api/kernels/{kernel}/channels?session_id={id}".replace(
             "http", "ws", 1
         )
-        socket = await websocket_connect(HTTPRequest(url, headers={"Authorization": f"token {self.token}"}))
-        return Channel(kernel, id, socket)
+        headers = {"Authorization": f"token {self.token}"}
+        if browser:
+            headers["User-Agent"] = "Mozilla/5.0 (scenario)"
+        return Channel(kernel, id, await websocket_connect(HTTPRequest(url, headers=headers)))
 
     async def run(
         self, code: str, *, wait: str = "busy", name: str = "work.ipynb", close: bool = True

@@ -353,7 +353,8 @@ async def clock_back(place: Place) -> None:
 
 @scenario("runner-without-browser")
 async def runner(place: Place) -> None:
-    page = await place.run("a = 1", wait="idle", close=False)
+    page = await place.open_kernel(browser=False)
+    await page.run("a = 1", "idle")
 
     async def run() -> None:
         await page.run("sum(range(10**6))", "idle")

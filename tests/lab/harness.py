@@ -102,11 +102,11 @@ class LabServer:
             raw = answer.read()
         return json.loads(raw) if raw[:1] in (b"{", b"[") else raw
 
-    def kernel(self, name: str = "churn.ipynb", spec: str = "python3") -> Page:
-        """A notebook's session with a kernel, and a page that is connected to it."""
+    def kernel(self, name: str = "churn.ipynb", spec: str = "python3", browser: bool = True) -> Page:
+        """A notebook's session with a kernel, and a page (or a program without a browser) that is connected to it."""
         body = {"path": name, "type": "notebook", "name": name, "kernel": {"name": spec}}
         made = self.call("POST", "api/sessions", body)
-        return Page(self, made["kernel"]["id"])
+        return Page(self, made["kernel"]["id"], browser)
 
     def close(self) -> None:
         self.ears.stop()
@@ -122,10 +122,12 @@ class LabServer:
 class Page:
     """A connection to a kernel, as a tab has it."""
 
-    def __init__(self, server: LabServer, kernel: str) -> None:
+    def __init__(self, server: LabServer, kernel: str, browser: bool = True) -> None:
         self.server, self.kernel, self.id = server, kernel, uuid.uuid4().hex
         self.socket = websocket.create_connection(
-            f"ws://127.0.0.1:{server.port}/api/kernels/{kernel}/channels?session_id={self.id}", timeout=120
+            f"ws://127.0.0.1:{server.port}/api/kernels/{kernel}/channels?session_id={self.id}",
+            timeout=120,
+            header=BROWSER if browser else {},
         )
 
     def send(self, channel: str, kind: str, content: dict[str, Any]) -> str:

@@ -87,6 +87,19 @@ def test_of_many_kernels_the_one_that_works_is_named(lab: LabServer) -> None:
     lab.says("kernel", "idle", "No kernel runs")
 
 
+def test_a_cell_that_a_program_without_a_browser_runs_is_work_and_nobody_s_presence(lab: LabServer) -> None:
+    person, program = lab.kernel("mine.ipynb"), lab.kernel("job.ipynb", browser=False)
+    person.run("1")
+    lab.says("cell", "busy", "mine.ipynb")
+    program.run("import time; time.sleep(3)")
+    lab.says("kernel", "busy", "A cell runs in job.ipynb")
+    lab.says("kernel", "idle")
+    assert "mine.ipynb" in lab.signal("cell").detail
+    for page in (person, program):
+        page.close()
+        lab.call("DELETE", f"api/kernels/{page.kernel}")
+
+
 def test_a_kernel_that_died_in_a_cell_is_not_busy(lab: LabServer) -> None:
     page = lab.kernel("gone.ipynb")
     page.run("import os; os._exit(9)")
