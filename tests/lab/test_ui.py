@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,6 +29,7 @@ from jupyterhub_notebooks.contract import (
 from jupyterhub_notebooks.errors import Refusal
 
 from .harness import LabServer, until
+from .test_variables import done, keep
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
 OPEN_MS = 600_000
@@ -314,3 +316,28 @@ def test_open_editors_are_saved_when_a_stop_begins(lab: LabServer, page: Page) -
     until(lambda: "new" in (lab.files / "notes.txt").read_text(), "the file has what was typed")
     until(lambda: lab.ears.heard()["lab"].report.unsaved == (), "nothing is unsaved")
     tell(lab, working())
+
+
+def test_variables_that_were_kept_are_offered_and_come_back_by_one_click(lab: LabServer, page: Page) -> None:
+    spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    cell = {"cell_type": "code", "id": "c0", "execution_count": None, "metadata": {}, "outputs": []}
+    book = {"cells": [{**cell, "source": "print(answer + 1)"}], "metadata": {"kernelspec": spec}}
+    (lab.files / "kept.ipynb").write_text(json.dumps({**book, "nbformat": 4, "nbformat_minor": 5}))
+    kernel = lab.kernel("kept.ipynb")
+    done(kernel, "answer = 41\nlog = open('log.txt', 'w')")
+    lab.ears._took = lambda report: lab.took(report)
+    assert keep(lab, cause="session_limit").saved == 1
+    kernel.close()
+    lab.call("DELETE", f"api/kernels/{kernel.kernel}")
+    tell(lab, working())
+    page.goto(f"http://127.0.0.1:{lab.port}/lab", timeout=OPEN_MS)
+    note = page.locator(NOTE, has_text="Variables of kept.ipynb can come back")
+    expect(note).to_contain_text("1 of 2 were kept")
+    expect(note).to_contain_text("Not log (an open file; open it again).")
+    note.get_by_role("button", name="Bring 1 back").click()
+    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first.wait_for(timeout=OPEN_MS)
+    until(lambda: lab.call("GET", "notebooks/variables")["offers"] == [], "nothing is left to bring back")
+    page.locator(".jp-CodeCell .cm-content").first.click()
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".jp-CodeCell .jp-OutputArea-output").first).to_have_text("42", timeout=60_000)
+    expect(note).to_have_count(0)
