@@ -134,6 +134,7 @@ def measured(hub: RunningHub, rows: int, huge_bytes: int) -> None:
         print(f"lost: {one['name']} of {one['notebook']}: {one['why']}")
     head = snapshots.head(hub.ledger, row.workspace)
     print(f"snapshot {head.number if head else None}: {(head.size_bytes if head else 0) / 1e6:.0f} MB")
+    until(lambda: not hub.active("vera"), 120, 0.2, "the Hub's end of it")
     assert hub.start("vera", "", {"profile": "short"}, seconds=300).status == 201
     [offer] = book.ask("GET", "notebooks/variables")["offers"]
     print("offered:", ", ".join(f"{one['name']} ({one['kind']})" for one in offer["saved"]))
