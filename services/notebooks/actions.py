@@ -211,6 +211,7 @@ async def _asked_of_hub(context: Context, view: NotebookView, names: Mapping[str
     """The start itself. A Hub that still stops the server, which the ledger knows to be over, is waited for."""
     notebook, owner = view.notebook, view.owner.hub_name
     end, stopped = context.clock.monotonic() + STOPPING_SECONDS, False
+    await _until_given_up(context, view, end)
     while True:
         try:
             await context.hub.start_server(owner, notebook.server_name, names, notebook.title)
@@ -225,6 +226,20 @@ async def _asked_of_hub(context: Context, view: NotebookView, names: Mapping[str
             stopped = there.pending is None  # it may have ended between the two questions: asked once more
             if context.clock.monotonic() > end:
                 raise _still_saving(view) from None
+        await asyncio.sleep(STOPPING_EVERY_SECONDS)
+
+
+async def _until_given_up(context: Context, view: NotebookView, end: float) -> None:
+    """A start that came to nothing is over in the ledger a moment before the Hub has given it up. Asked meanwhile, the Hub
+    would answer for that one."""
+    last = view.session
+    while last is not None and last.closed_at is not None and last.ready_at is None:
+        try:
+            there = await context.hub.server(view.owner.hub_name, view.notebook.server_name)
+        except NotFound:
+            return
+        if there.pending != "spawn" or context.clock.monotonic() > end:
+            return
         await asyncio.sleep(STOPPING_EVERY_SECONDS)
 
 

@@ -134,6 +134,7 @@ def test_storage_that_is_silent_slow_busy_or_full_is_said_and_everything_is_save
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_start_while_storage_is_away_says_so_touches_nothing_and_works_afterwards(here):
     here.start("frida")
     here.file("frida").write_text("mine")

@@ -3,6 +3,7 @@
 Once each; with NOTEBOOKS_TEST_ROUNDS=3 (`make test-slow ALL=1`) three times. The table is printed at the end.
 """
 
+import hashlib
 import os
 import shutil
 from contextlib import suppress
@@ -14,7 +15,7 @@ from jupyterhub_notebooks.ledger import audit
 from jupyterhub_notebooks.spawners.processes import of_session
 from tests.end_to_end.product import until
 
-from .harness import HEALED_SECONDS, Book, Ground
+from .harness import HEALED_SECONDS, READY_SECONDS, Book, Ground
 from .killing import run
 from .table import CELLS, IMPOSSIBLE, PHASES, POSSIBLE, VICTIMS
 
@@ -49,7 +50,7 @@ def test_what_dies_loses_nothing_leaves_nothing_and_is_told(ground, cell, round_
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_with_the_volume_gone_the_last_save_comes_back_and_what_is_lost_is_told(ground):
+def test_with_the_volume_gone_the_last_save_comes_back_and_what_stays_behind_is_told(ground):
     book = Book(ground, "volume-gone")
     session = book.start()
     book.write("before.txt")
@@ -66,11 +67,21 @@ def test_with_the_volume_gone_the_last_save_comes_back_and_what_is_lost_is_told(
     until(tried, HEALED_SECONDS, what="a run that looked for it")
     assert book.unsaved and tried()[0].cause == "volume_away"
 
-    # A start of its user goes on from the last save, and then what was not in it is told as lost.
-    book.written = kept
-    book.start()
-    assert book.differs() == [] and not (book.files / "during.txt").exists()
-    lost = [one for one in audit.rows(ground.ledger, subject=session.id) if one.action == "workspace.lost"]
-    assert [(one.cause, one.actor, one.evidence["snapshot"]) for one in lost] == [("volume_gone", None, 1)]
-    assert "lost with their volume" in ground.command("session", "why", session.id)
+    # Its user starts from the last save, and what stays behind is told by number and name of the volume.
+    assert ground.asked(f"{book.path}/start-from-save", "POST", {}) == 202
+    until(lambda: book.is_ready, READY_SECONDS, 0.25, "the start from the last save")
+    second = book.past[0]
+    assert second.volume == f"{session.volume}.1"
+    files = ground.product.state / "volumes" / f"{book.row.id}.1" / "files"
+    assert hashlib.blake2b((files / "before.txt").read_bytes()).hexdigest() == kept["before.txt"]
+    assert not (files / "during.txt").exists()
+    left = [
+        one
+        for one in audit.rows(ground.ledger, subject=session.workspace)
+        if one.action == "volume.set_aside"
+    ]
+    assert [(one.evidence["volume"], one.evidence["session"], one.evidence["head"]) for one in left] == [
+        (session.volume, session.id, 1)
+    ]
+    assert left[0].evidence["files"] >= 1
     book.stop()
