@@ -180,8 +180,8 @@ class _Restore:
             paths = [entry.path for entry in self.entries if entry.kind == DIRECTORY]
             if self.crew.hands and len(paths) > _LEAST_FOLDERS:
                 with suppress(HandGone):
-                    for share in range(1, self.crew.hands):  # what the first of each share lies in
-                        first = paths[share * -(-len(paths) // self.crew.hands)]
+                    share = -(-len(paths) // self.crew.hands)
+                    for first in paths[share::share]:  # what the first of each share lies in
                         for at in range(first.count(b"/")):
                             places.make_folder(b"/".join(first.split(b"/")[: at + 1]))
                     self.crew.make_folders(places.root, paths)
