@@ -112,7 +112,10 @@ def test_of_two_sessions_forced_to_overlap_one_makes_the_history_and_the_other_a
     )
     # Between two tries to save what is on the volume, the pages offer it.
     for page in ("n/mara/-", ""):
-        until(lambda page=page: "Start from the last save" in here.ask("mara", page)[1], what=f"{page} offers it")
+        until(
+            lambda page=page: "Start from the last save" in here.ask("mara", page)[1],
+            what=f"{page} offers it",
+        )
     until(lambda: "Stays behind" in here.ask("mara", "n/mara/-")[1], what="what stays behind")
     status, told = here.ask("mara", "api/v1/notebooks/mara/-/start-from-save", "POST", {})
     assert status == 202, told
@@ -170,7 +173,11 @@ def test_of_two_sessions_forced_to_overlap_one_makes_the_history_and_the_other_a
     assert "started from the save" in told["why"] and "stopped answering" in told["why"]
     page = here.ask("mara", "n/mara/-")[1]
     assert "Recovered files" in page
-    for part in ("which stopped answering at", "you started from the save of", "Their volume was found again at"):
+    for part in (
+        "which stopped answering at",
+        "you started from the save of",
+        "Their volume was found again at",
+    ):
         assert part in told["why"] and part in page  # the times between them are elements of their own
     actions = [one.action for one in audit.rows(here.hub.ledger, subject=first.workspace)]
     assert "volume.set_aside" in actions and "volume.recovered" in actions
