@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import json
 import logging
 import os
@@ -36,6 +37,10 @@ from jupyterhub_notebooks.settings import Settings
 PORT_WAIT_SECONDS = 10.0
 ENDS_WITH_PARENT = "NOTEBOOKS_ENDS_WITH_PARENT"
 LOG_LEVEL = "NOTEBOOKS_LOG_LEVEL"
+#: How many objects are made before rings among them are looked for, and how many such looks before older ones are looked at
+#: too: by Python's own numbers a service that holds a thousand sessions spends a quarter of its time on it (seen with
+#: tests/benchmarks/heartbeats.py); hardly anything here is a ring.
+GARBAGE = (50_000, 50, 100)
 
 Service = Callable[[Settings], AbstractAsyncContextManager[None]]
 
@@ -43,6 +48,7 @@ Service = Callable[[Settings], AbstractAsyncContextManager[None]]
 def main(name: str, service: Service, arguments: Sequence[str] | None = None) -> int:
     """Runs a service until a signal ends it; the exit code. service: entered once, left at the end."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    gc.set_threshold(*GARBAGE)
     log_to_stderr(name)
     log = logging.getLogger(name)
     watched = "--ends-with-parent" in arguments or os.environ.get(ENDS_WITH_PARENT) == "1"
