@@ -144,6 +144,8 @@ def _remove_from_hub(state: State, name: str) -> None:
 async def _ask_hub_to_remove(state: State, name: str) -> None:
     from ..hubapi.client import HubApi
 
+    if not state.address.exists():
+        raise HubAway("The Hub does not answer", "It was never started to its end")
     token = state.secret("up-token").read_text().strip()
     hub = HubApi(f"{state.address.read_text().strip()}/hub/api", token)
     try:

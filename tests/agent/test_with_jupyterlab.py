@@ -8,6 +8,7 @@ import urllib.request
 from typing import Any
 
 from jupyterhub_notebooks.contract import Heartbeat, Signal
+from tests.lab.harness import BROWSER
 
 from .gate import Gate
 from .harness import Notebook, RunningAgent, until
@@ -41,7 +42,9 @@ def test_a_silent_cell_without_a_page_is_work_and_its_end_is_not(behind: Noteboo
     import websocket
 
     page = websocket.create_connection(
-        f"ws://127.0.0.1:{agent.port}/api/kernels/{made['id']}/channels?session_id=a", timeout=30
+        f"ws://127.0.0.1:{agent.port}/api/kernels/{made['id']}/channels?session_id=a",
+        timeout=30,
+        header=BROWSER,
     )
     header = {"msg_id": "1", "msg_type": "execute_request", "session": "a", "username": "", "version": "5.3"}
     content = {"code": "import time; time.sleep(4)", "silent": False, "allow_stdin": False}
