@@ -105,7 +105,7 @@ def rsync() -> str:
 
 
 def axe() -> Path:
-    """axe-core's script, fetched once by npm. Raises Missing."""
+    """axe-core's script, fetched once by npm; only slow tests use it, and the first of those fetches it. Raises Missing."""
     script = cache() / f"{AXE.replace('@', '-')}.js"
     with open(cache() / "lock", "w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -117,6 +117,7 @@ def axe() -> Path:
 def _fetch_axe(script: Path) -> None:
     from jupyterhub_notebooks.cli import tools
 
+    tools.ensure(say)  # Node with them, where the system has none
     node = tools.find_node() or tools._node_from_wheel(tools.folder(), say, os.environ)
     with tempfile.TemporaryDirectory(prefix="axe-", dir=cache()) as made:
         say(f"Fetching {AXE} with npm, once")
@@ -224,7 +225,6 @@ def main() -> int:
         ("versitygw", versitygw),
         ("PostgreSQL", postgresql),
         ("rsync", rsync),
-        ("axe-core", axe),
     ):
         began = time.monotonic()
         try:
