@@ -23,7 +23,9 @@ run: install ## Start the product on http://127.0.0.1:8000 until Ctrl-C
 
 test: $(STAMPS)/test ## The tests, and what they need
 	@$(BIN)/python -m tests.tools.prepare
-	$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile $(PYTEST)
+	@rm -rf .pytest_cache/suite
+	$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile -o cache_dir=.pytest_cache/suite $(PYTEST) \
+		|| $(BIN)/python -m tests.tools.again $$?
 
 test-slow: $(STAMPS)/test ## The tests that take minutes; with ALL=1 every kill of the kill table three times
 	@$(BIN)/python -m tests.tools.prepare

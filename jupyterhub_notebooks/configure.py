@@ -19,7 +19,7 @@ from typing import Any
 from .errors import ConfigError
 from .settings import ADMIN_SCOPE, USE_SCOPE, VARIABLE, Settings, secret
 
-__all__ = ["notebooks", "secret"]
+__all__ = ["let_up_act", "notebooks", "secret"]
 
 ACCESS = "access:services!service=notebooks"
 PAGES = "/services/notebooks/"
@@ -170,6 +170,20 @@ def _janitor(settings: Settings) -> dict[str, Any]:
         "environment": {VARIABLE: settings.to_json()},
         "display": False,
     }
+
+
+UP_ROLE: dict[str, Any] = {
+    "name": "notebooks-up",
+    "description": "What `jupyterhub-notebooks up` and `user remove` may do at the Hub",
+    "scopes": ["list:users", "read:servers", "delete:servers", "delete:users"],
+    "services": ["up"],
+}
+
+
+def let_up_act(c: Any, token: str) -> None:
+    """Lets ``jupyterhub-notebooks up`` stop running notebooks when it ends, and `user remove` remove users. token: of it."""
+    c.JupyterHub.services.append({"name": "up", "api_token": token, "display": False})
+    c.JupyterHub.load_roles.append(UP_ROLE)
 
 
 def _refuse_plain_secrets(settings: Settings) -> None:

@@ -103,6 +103,11 @@ def show_ago(then: datetime, now: datetime) -> str:
     return day if then.year == now.year else f"{day}{NBSP}{then.year}"
 
 
+def be(number: int) -> str:
+    """``is`` of one, ``are`` of several."""
+    return "is" if number == 1 else "are"
+
+
 def count(number: int, one: str, many: str | None = None) -> str:
     """``1 file``, ``2 files``, ``12,406 files``."""
     return f"{number:,}{NBSP}{one if number == 1 else many or one + 's'}"

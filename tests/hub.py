@@ -28,6 +28,7 @@ import psutil
 from jupyterhub_notebooks.cli import tools
 from jupyterhub_notebooks.cli.ports import choose_free
 from jupyterhub_notebooks.ledger import Ledger, upgrade
+from tests.processes import words
 
 HOST = "127.0.0.1"
 PROFILES = Path(__file__).parents[1] / "config" / "profiles.yaml"
@@ -288,12 +289,8 @@ class RunningHub:
         """Every process that belongs to this Hub's folder by its environment or arguments."""
         found = []
         for process in psutil.process_iter():
-            try:
-                words = [*process.cmdline(), *process.environ().values()]
-                if process.pid != os.getpid() and any(str(self.state) in word for word in words):
-                    found.append(process)
-            except (psutil.Error, OSError):
-                continue
+            if process.pid != os.getpid() and any(str(self.state) in word for word in words(process)):
+                found.append(process)
         return found
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from jupyterhub_notebooks.configure import notebooks, secret
+from jupyterhub_notebooks.configure import let_up_act, notebooks, secret
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 
@@ -72,14 +72,4 @@ notebooks(
 
 # --- What `up` itself may do at the Hub -------------------------------------------------------------------------
 
-c.JupyterHub.services.append(
-    {"name": "up", "api_token": (secrets / "up-token").read_text().strip(), "display": False}
-)
-c.JupyterHub.load_roles.append(
-    {
-        "name": "notebooks-up",
-        "description": "What `jupyterhub-notebooks up` and `user remove` may do at the Hub",
-        "scopes": ["list:users", "read:servers", "delete:servers", "delete:users"],
-        "services": ["up"],
-    }
-)
+let_up_act(c, (secrets / "up-token").read_text().strip())

@@ -12,7 +12,7 @@ which everything is kept.
 import os
 from pathlib import Path
 
-from jupyterhub_notebooks.configure import notebooks
+from jupyterhub_notebooks.configure import let_up_act, notebooks
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 
@@ -104,14 +104,4 @@ c.LocalNotebookSpawner.logs_dir = str(state / "logs" / "sessions")
 
 # --- What `up` itself may do at the Hub: stop running notebooks when it ends, remove users --------------
 
-c.JupyterHub.services.append(
-    {"name": "up", "api_token": (secrets / "up-token").read_text().strip(), "display": False}
-)
-c.JupyterHub.load_roles.append(
-    {
-        "name": "notebooks-up",
-        "description": "What `jupyterhub-notebooks up` and `user remove` may do at the Hub",
-        "scopes": ["list:users", "read:servers", "delete:servers", "delete:users"],
-        "services": ["up"],
-    }
-)
+let_up_act(c, (secrets / "up-token").read_text().strip())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..contract import Meter, Part, Progress, Saved, SavedShown
-from ..units import NBSP, count, show_progress, show_size
+from ..units import NBSP, be, count, show_progress, show_size
 from .gpu import Gpu
 
 WAIT_PERCENT, FULL_PERCENT = 80, 90
@@ -52,10 +52,9 @@ def _not_saved(saved: Saved) -> SavedShown:
     reason = (saved.error or "").strip()
     first = reason.split(". ")[0].rstrip(".")
     short = first if len(first) <= _LONGEST_REASON else first[: _LONGEST_REASON - 1] + "…"
-    files = count(max(1, saved.pending_files), "file")
+    number = max(1, saved.pending_files)
     size = f" ({show_size(saved.pending_bytes)})" if saved.pending_bytes else ""
-    are = "is" if saved.pending_files <= 1 else "are"
-    kept = f"{files}{size} {are} only on this machine for now. You can go on working; it is tried again."
+    kept = f"{count(number, 'file')}{size} {be(number)} only on this machine for now. You can go on working; it is tried again."
     end = (Part("since "), Part(at=saved.at)) if saved.at else ()
     bar = (Part(f"Not saved: {short[:1].lower()}{short[1:]}"),)
     return SavedShown("triangle-exclamation", "err", bar, "Not saved", end, (reason, kept))

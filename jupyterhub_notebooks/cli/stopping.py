@@ -17,7 +17,7 @@ from .. import ledger as ledgers
 from ..errors import NotebooksError, NotFound
 from ..hubapi.client import HubApi
 from ..ledger import Ledger, Session
-from ..units import count
+from ..units import be, count
 
 Say = Callable[[str], object]
 
@@ -128,9 +128,10 @@ def outcome(name: str, session: Session | None, seconds: float) -> Ended:
         why = session.save_error or session.detail or "its end was not heard of"
         files = count(session.pending_files, "file") if session.pending_files else "Its newest files"
         where = f" on {session.volume}" if session.volume else ""
-        verb = "is" if session.pending_files == 1 else "are"
         return Ended(
-            name, False, f"{name}: not saved ({why}). {files} {verb} kept{where}; the next start saves them."
+            name,
+            False,
+            f"{name}: not saved ({why}). {files} {be(session.pending_files)} kept{where}; the next start saves them.",
         )
     return Ended(name, True, f"{name}: saved in {seconds:.1f} s.")
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from .. import messages
 from ..contract import Heartbeat
-from ..units import count, show_ago, show_duration, show_progress, show_size
+from ..units import be, count, show_ago, show_duration, show_progress, show_size
 from . import telling, variables
 from .causes import Cause, cause_of
 from .rows import Run
@@ -284,10 +284,14 @@ def _unsaved(session: SessionRow, facts: Facts) -> Sentence:
     head: Sentence = ("Not saved since ", Moment(at), ". ") if at is not None else ("Nothing is saved yet. ",)
     files = count(session.pending_files, "file") if session.pending_files else "the files"
     size = f" ({show_size(session.pending_bytes)})" if session.pending_files and session.pending_bytes else ""
-    be = "is" if session.pending_files == 1 else "are"
     return (
         *head,
-        messages.why("not saved", reason=_reason(session.save_error), files=f"{files}{size}", be=be),
+        messages.why(
+            "not saved",
+            reason=_reason(session.save_error),
+            files=f"{files}{size}",
+            be=be(session.pending_files),
+        ),
     )
 
 
@@ -391,7 +395,7 @@ def unsaved_files(workspace: WorkspaceRow) -> str:
     """What lies on the volume and is not saved: ``12 files (38 MB) that are not saved``."""
     number = max(1, workspace.unsaved_files)
     size = f" ({show_size(workspace.unsaved_bytes)})" if workspace.unsaved_bytes else ""
-    return f"{count(number, 'file')}{size} that {'is' if number == 1 else 'are'} not saved"
+    return f"{count(number, 'file')}{size} that {be(number)} not saved"
 
 
 def _why(cause: Cause, session: SessionRow, facts: Facts) -> Sentence:
@@ -408,10 +412,9 @@ def _why(cause: Cause, session: SessionRow, facts: Facts) -> Sentence:
 
 
 def _kept(workspace: WorkspaceRow) -> str:
-    files = count(max(1, workspace.unsaved_files), "file")
+    number = max(1, workspace.unsaved_files)
     size = f" ({show_size(workspace.unsaved_bytes)})" if workspace.unsaved_bytes else ""
-    verb = "is" if workspace.unsaved_files <= 1 else "are"
-    return f"{files}{size} changed since {verb} kept on the volume, the rest in the last save"
+    return f"{count(number, 'file')}{size} changed since {be(number)} kept on the volume, the rest in the last save"
 
 
 def _saved_brackets(facts: Facts) -> Sentence:

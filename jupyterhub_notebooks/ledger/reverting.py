@@ -6,14 +6,15 @@ begins meanwhile settles the row by looking at the object, as it does with every
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 
 from ..errors import Conflict, Refusal
 from . import audit
 from .database import Ledger
-from .snapshots import Facts
+from .snapshots import Facts, add
 from .stopped import locked
 from .tables import sessions, snapshots
 
@@ -46,7 +47,7 @@ def reserve(ledger: Ledger, notebook: str, number: int, facts: Facts, now: datet
             .order_by(sessions.c.id.desc())
             .limit(1)
         ).scalar()
-        _insert(connection, row.workspace, number, "reserved", session or notebook, facts, now)
+        add(connection, row.workspace, number, replace(facts, kind="save"), session or notebook, now)
 
 
 def settle(
@@ -88,24 +89,4 @@ def name(
 def adopt(ledger: Ledger, notebook: str, workspace: str, facts: Facts, session: str, at: datetime) -> None:
     """The first snapshot of a notebook that was made with the files of another one."""
     with ledger.write() as connection:
-        _insert(connection, workspace, 1, "committed", session or notebook, facts, at)
-
-
-def _insert(
-    connection: Connection, workspace: str, number: int, state: str, session: str, facts: Facts, at: datetime
-) -> None:
-    """A save's row."""
-    connection.execute(
-        insert(snapshots).values(
-            workspace=workspace,
-            number=number,
-            kind="save",
-            state=state,
-            session=session,
-            sha256=facts.sha256,
-            at=at,
-            size_bytes=facts.size_bytes,
-            files=facts.files,
-            stored_bytes=facts.stored_bytes,
-        )
-    )
+        add(connection, workspace, 1, replace(facts, kind="save"), session or notebook, at, "committed")

@@ -72,26 +72,27 @@ def reserve(
         ).scalar()
         if number != (last or 0) + 1:
             raise Conflict(f"The next snapshot is {(last or 0) + 1}, not {number}", field="number")
-        connection.execute(
-            insert(snapshots).values(
-                workspace=workspace,
-                number=number,
-                kind=facts.kind,
-                state="reserved",
-                session=session,
-                sha256=facts.sha256,
-                at=now,
-                size_bytes=facts.size_bytes,
-                files=facts.files,
-                stored_bytes=facts.stored_bytes,
-            )
-        )
+        add(connection, workspace, number, facts, session, now)
         return made(
             Snapshot,
             connection.execute(
                 select(snapshots).where(snapshots.c.workspace == workspace, snapshots.c.number == number)
             ).one(),
         )
+
+
+def add(
+    connection: Connection,
+    workspace: str,
+    number: int,
+    facts: Facts,
+    session: str,
+    at: datetime,
+    state: str = "reserved",
+) -> None:
+    """A snapshot's row, in the caller's transaction."""
+    row = {"workspace": workspace, "number": number, "state": state, "session": session, "at": at}
+    connection.execute(insert(snapshots).values(**row, **dataclasses.asdict(facts)))
 
 
 def _lock(connection: Connection, workspace: str) -> None:
@@ -150,16 +151,7 @@ def found(
         row = connection.execute(select(snapshots).where(here)).first()
         if row is None or (row.state == "reserved" and row.sha256 != facts.sha256):
             connection.execute(delete(snapshots).where(here))
-            connection.execute(
-                insert(snapshots).values(
-                    workspace=workspace,
-                    number=number,
-                    state="reserved",
-                    session=session,
-                    at=now,
-                    **dataclasses.asdict(facts),
-                )
-            )
+            add(connection, workspace, number, facts, session, now)
     if readable:
         settle(ledger, workspace, number, True, now, by_writer=False)
 

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
+from jupyterhub_notebooks.errors import DatabaseAway
 from jupyterhub_notebooks.ledger import Ledger
 
 K = TypeVar("K", bound=Hashable)
@@ -76,6 +77,8 @@ def _written(
         try:
             with ledger.joined():
                 return {change: change(ledger) for change in changes}
+        except DatabaseAway as error:  # for all of them: each would wait as long again
+            return dict.fromkeys(changes, error)
         except Exception:  # nothing of it was written
             log.info("%d changes are made one by one", len(changes))
     done: dict[Callable[[Ledger], V], V | Exception] = {}

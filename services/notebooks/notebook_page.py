@@ -37,7 +37,6 @@ SESSIONS_SHOWN = 20
 SNAPSHOTS_SHOWN = 50
 #: The picture of a clock is this wide, in its own units.
 WIDE = 1000
-#: What a signal's state says of the notebook.
 #: What a signal is called.
 CALLED = {
     "kernel": "Kernel",
@@ -49,6 +48,7 @@ CALLED = {
     "cpu": "Processes",
     "gpu": "GPU",
 }
+#: What a signal's state says of the notebook.
 SAYS = {"busy": ("working", "work"), "idle": ("quiet", ""), "unknown": ("not known", "")}
 
 

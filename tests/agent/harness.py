@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+import psutil
+
 from tests.agents_service import MadeSession, RunningAgents, free_port
+from tests.processes import variables
 
 #: A server that takes connections, prints one line and ends with 0 when asked.
 SERVER = """
@@ -168,15 +171,11 @@ class RunningAgent:
 
     def left(self) -> list[int]:
         """Pids of this session, without the agent's own."""
-        import psutil
-
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("NOTEBOOK_SESSION_ID") == self.session.id:
-                    found.append(process.pid)
-            except (psutil.Error, OSError):
-                continue
+        found = [
+            process.pid
+            for process in psutil.process_iter()
+            if variables(process).get("NOTEBOOK_SESSION_ID") == self.session.id
+        ]
         return [pid for pid in found if pid != self.process.pid]
 
     def end_rest(self) -> None:

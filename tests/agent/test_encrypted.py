@@ -17,6 +17,7 @@ from jupyterhub_notebooks.settings import VARIABLE
 from jupyterhub_notebooks.workspace import WorkspaceStore, check, listing, open_store, workspace_prefix
 from jupyterhub_notebooks.workspace.keys import WrongKey, new_key, unwrap
 from tests.agents_service import RunningAgents, start_agents_service
+from tests.processes import words
 
 from .harness import Notebook
 
@@ -70,7 +71,7 @@ def test_a_workspace_comes_back_and_its_store_shows_nothing(
         psutil.Process(agent.process.pid),
         *psutil.Process(agent.process.pid).children(recursive=True),
     ]:
-        told += [*process.cmdline(), *process.environ().values()]
+        told += words(process)
     assert agent.stop() == 0, agent.said()
     stored = everything_below(tmp_path / "store")
     for word in (b"quarterly", b"churn", b"merger", b"Tuesday", b".venv-3.11", b"kernel.json", b"pyvenv"):

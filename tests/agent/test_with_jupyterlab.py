@@ -47,7 +47,7 @@ def test_a_silent_cell_without_a_page_is_work_and_its_end_is_not(behind: Noteboo
         header=BROWSER,
     )
     header = {"msg_id": "1", "msg_type": "execute_request", "session": "a", "username": "", "version": "5.3"}
-    content = {"code": "import time; time.sleep(4)", "silent": False, "allow_stdin": False}
+    content = {"code": "import time; time.sleep(8)", "silent": False, "allow_stdin": False}
     page.send(
         json.dumps(
             {
@@ -60,8 +60,9 @@ def test_a_silent_cell_without_a_page_is_work_and_its_end_is_not(behind: Noteboo
         )
     )
     until(lambda: signal("kernel").state == "busy", "the cell is seen")
-    until(lambda: agent.row().verdict == "working", "the verdict")
-    assert agent.row().verdict_sentence == "A cell runs in a notebook."
+    # The kernel's own start computes: that is work too, and may be said of the heartbeats before.
+    until(lambda: agent.row().verdict_sentence == "A cell runs in a notebook.", "the verdict")
+    assert agent.row().verdict == "working"
     page.close()
     assert signal("cell").state == "busy"
     until(lambda: signal("kernel").state == "idle", "its end is seen")

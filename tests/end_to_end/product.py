@@ -27,6 +27,8 @@ import psutil
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
+from tests.processes import ended, variables, words
+
 START_SECONDS = 240  # a first start on an S3 writes 400 MB to look at it
 
 
@@ -113,26 +115,17 @@ class Product:
 
     def processes(self) -> list[psutil.Process]:
         """Everything that belongs to this state directory and still runs."""
-        found = []
-        for one in psutil.process_iter():
-            try:
-                if one.pid != os.getpid() and one.status() != psutil.STATUS_ZOMBIE:
-                    words = [*one.cmdline(), *one.environ().values()]
-                    if any(str(self.state) in word for word in words):
-                        found.append(one)
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
-        return found
+        return [
+            one
+            for one in psutil.process_iter()
+            if one.pid != os.getpid()
+            and any(str(self.state) in word for word in words(one))
+            and not ended(one)
+        ]
 
     def environments(self) -> list[tuple[psutil.Process, dict[str, str]]]:
         """Those processes with their variables, without the ones that ended meanwhile."""
-        found = []
-        for one in self.processes():
-            try:
-                found.append((one, one.environ()))
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
-        return found
+        return [(one, found) for one in self.processes() if (found := variables(one))]
 
     def kill_all(self) -> None:
         for one in self.processes():

@@ -12,6 +12,7 @@ from jupyterhub_notebooks.ledger import audit, intents, notebooks, sessions
 from jupyterhub_notebooks.spawners.local import run_dir
 from jupyterhub_notebooks.spawners.processes import of_session
 from tests.hub import until
+from tests.processes import variables
 
 from .conftest import last_session, notebook_of
 
@@ -180,15 +181,17 @@ def test_the_token_is_nowhere_but_with_the_agent(hub):
     hub.user("lena")
     hub.start("lena")
     session = last_session(hub, "lena")
-    with_token = [one for one in of_session(session.id) if "NOTEBOOK_SESSION_TOKEN" in one.environ()]
-    assert len(with_token) == 1
-    token = with_token[0].environ()["NOTEBOOK_SESSION_TOKEN"]
+    tokens = [
+        found for one in of_session(session.id) if (found := variables(one).get("NOTEBOOK_SESSION_TOKEN"))
+    ]
+    assert len(tokens) == 1
+    token = tokens[0]
     assert len(token) == 64
     for path in hub.state.rglob("*"):
         if path.is_file():
             assert token.encode() not in path.read_bytes(), path
     assert all(
-        token not in " ".join(one.cmdline())
+        token not in " ".join(one.info["cmdline"])
         for one in psutil.process_iter(["cmdline"])
         if one.info["cmdline"]
     )

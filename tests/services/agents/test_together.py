@@ -3,10 +3,12 @@
 import asyncio
 import os
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from sqlalchemy import event
 
+from jupyterhub_notebooks.errors import DatabaseAway
 from jupyterhub_notebooks.ledger import Ledger, audit, upgrade
 from jupyterhub_notebooks.services.agents.together import Changes
 
@@ -66,3 +68,15 @@ async def test_one_that_cannot_be_made_raises_to_its_own_and_the_others_are_writ
         "last.2",
     ]
     assert len(await asyncio.gather(changes.of(writes("alone")))) == 1
+
+
+async def test_a_ledger_that_is_away_is_waited_for_once_and_told_to_all(ledger):
+    asked = []
+
+    def away(ledger):
+        asked.append(1)
+        raise DatabaseAway("The ledger's database does not answer", "", [])
+
+    changes = Changes(ledger)
+    found = await asyncio.gather(*(changes.of(partial(away)) for _ in range(5)), return_exceptions=True)
+    assert all(isinstance(one, DatabaseAway) for one in found) and len(asked) == 1

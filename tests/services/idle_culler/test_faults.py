@@ -6,8 +6,9 @@ In each: three notebooks are due as idle, one computes; the fault comes as soon 
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
@@ -15,41 +16,30 @@ import pytest
 from jupyterhub_notebooks.errors import DatabaseAway
 from jupyterhub_notebooks.ledger import audit, intents, sessions, snapshots
 from tests import postgres
-from tests.hub import RunningHub, start_hub, until
+from tests.hub import RunningHub, until
 
-from .test_with_a_hub import PROFILES, run, run_cell, session_of
+from .test_with_a_hub import PROFILES, run, run_cell, session_of, started
 
 DUE, WORKS = ("dora", "emil", "fritz"), "wanda"
 #: A busy machine puts stops off: what does not answer in time is not known, and that begins the idle clock anew.
 SOON_SECONDS, LATE_SECONDS = 120, 480
 
 
-def begun(folder, **settings) -> tuple[RunningHub, dict[str, str]]:
-    """A Hub with all four; the sessions by user."""
-    profiles = folder / "profiles.yaml"
-    profiles.write_text(
-        PROFILES.replace("idle_stop: 3s", "idle_stop: 20s").replace("max_session: 20s", "max_session: 0")
-    )
-    hub = start_hub(
-        folder,
-        culler=True,
-        settings={
-            "profiles": str(profiles),
-            "culler_interval_seconds": 0.5,
-            "heartbeat_seconds": 2.0,
-            "heartbeat_soon_seconds": 1.0,
-            **settings,
-        },
-    )
+@contextmanager
+def begun(folder, **settings) -> Iterator[tuple[RunningHub, dict[str, str]]]:
+    """A Hub with all four, until the block ends; the sessions by user. One of the stops is on record."""
+    text = PROFILES.replace("idle_stop: 3s", "idle_stop: 20s").replace("max_session: 20s", "max_session: 0")
+    hub = started(folder, text, **settings)
     try:
         run(hub, WORKS, "limited")
         run_cell(hub, WORKS, "import time; time.sleep(3600)")
         with ThreadPoolExecutor(len(DUE)) as together:
             list(together.map(lambda user: run(hub, user, "quiet"), DUE))
-        return hub, {user: session_of(hub, user).id for user in (WORKS, *DUE)}
-    except BaseException:
+        ids = {user: session_of(hub, user).id for user in (WORKS, *DUE)}
+        first_stop(hub, ids)
+        yield hub, ids
+    finally:
         hub.stop()
-        raise
 
 
 def first_stop(hub: RunningHub, ids: dict[str, str]) -> None:
@@ -96,23 +86,17 @@ def cullers(hub: RunningHub) -> list[psutil.Process]:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_hub_killed_in_the_middle_of_stops(tmp_path) -> None:
-    hub, ids = begun(tmp_path)
-    try:
-        first_stop(hub, ids)
+    with begun(tmp_path) as (hub, ids):
         hub.kill("hub")
         until(lambda: not cullers(hub), 30, what="the end of the killed Hub's enforcer")
         hub.start_hub()
         stopped_once_and_the_worker_never(hub, ids)
-    finally:
-        hub.stop()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_enforcer_killed_in_the_middle_of_stops(tmp_path) -> None:
-    hub, ids = begun(tmp_path)
-    try:
-        first_stop(hub, ids)
+    with begun(tmp_path) as (hub, ids):
         killed = cullers(hub)
         assert killed
         for one in killed:
@@ -121,24 +105,17 @@ def test_the_enforcer_killed_in_the_middle_of_stops(tmp_path) -> None:
             lambda: cullers(hub) and cullers(hub)[0].pid != killed[0].pid, 60, what="the Hub's next enforcer"
         )
         stopped_once_and_the_worker_never(hub, ids)
-    finally:
-        hub.stop()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_database_away_in_the_middle_of_stops(tmp_path) -> None:
-    with postgres.running() as server:
-        hub, ids = begun(tmp_path, ledger=server.new_database())
-        try:
-            first_stop(hub, ids)
-            server.stop(signal.SIGQUIT)
-            with pytest.raises(DatabaseAway):
-                sessions.every(hub.ledger)
-            pids = {one.pid for one in cullers(hub)}
-            until(lambda: "nothing is stopped" in hub.log(), 60, what="the enforcer's word of it")
-            server.start()
-            stopped_once_and_the_worker_never(hub, ids)
-            assert {one.pid for one in cullers(hub)} == pids
-        finally:
-            hub.stop()
+    with postgres.running() as server, begun(tmp_path, ledger=server.new_database()) as (hub, ids):
+        server.stop(signal.SIGQUIT)
+        with pytest.raises(DatabaseAway):
+            sessions.every(hub.ledger)
+        pids = {one.pid for one in cullers(hub)}
+        until(lambda: "nothing is stopped" in hub.log(), 60, what="the enforcer's word of it")
+        server.start()
+        stopped_once_and_the_worker_never(hub, ids)
+        assert {one.pid for one in cullers(hub)} == pids

@@ -44,10 +44,10 @@ profiles:
 """
 
 
-def started(folder):
-    """A Hub with an enforcer that looks often."""
+def started(folder, text=PROFILES, **settings):
+    """A Hub with an enforcer that looks often. text: of profiles.yaml."""
     profiles = folder / "profiles.yaml"
-    profiles.write_text(PROFILES)
+    profiles.write_text(text)
     return start_hub(
         folder,
         culler=True,
@@ -56,6 +56,7 @@ def started(folder):
             "culler_interval_seconds": 0.5,
             "heartbeat_seconds": 2.0,
             "heartbeat_soon_seconds": 1.0,
+            **settings,
         },
     )
 
