@@ -31,12 +31,26 @@ MESSAGES: Mapping[str, Message] = {
         "{kept}, and they are not here.",
         ("Start from the last save", "Wait until the volume is there again"),
     ),
+    "image missing": Message(
+        "The image {image} is not in its registry",
+        "The registry answered “{said}”",
+        ("Choose another profile", "Ask {contact}"),
+    ),
+    "registry silent": Message(
+        "The image could not be fetched", "Its registry has sent nothing for {time}", ("Start it again", "Ask {contact}")
+    ),
     "restore stuck": Message("The workspace could not be fetched", "nothing was overwritten", ("Start it again",)),
+    "snapshot damaged": Message(
+        "Snapshot {number} cannot be read in full",
+        "{what}; nothing was overwritten",
+        ("Restore an earlier snapshot, then start it",),
+    ),
     "open elsewhere": Message(
         "This notebook still runs on another machine",
         "Only one session may write a workspace. {held}",
         ("Open it there, or stop it there and start again",),
     ),
+    "server slow": Message("The editor has not answered for {time}", "Your workspace is there", ("Start it again",)),
     "startup script": Message("Running, but the startup script ended with an error", "{line} (exit status {status})"),
     "idle soon": Message("Idle stop in {left}", "Nothing has run or been typed since {since}.", ("Keep working",)),
     "limit soon": Message("Session ends in {left}", "at {at}.", ("Extend by {by} ({number})",)),
@@ -57,6 +71,11 @@ MESSAGES: Mapping[str, Message] = {
     ),
     "machine lost": Message("The machine was lost", "Everything of the last save of {at} is there.", ("Start it again",)),
     "Hub away": Message("Not updating since {at}", "Running notebooks go on and are saved."),
+    "login broken": Message(
+        "The login did not come back",
+        "The browser sent no cookie of {host}: it blocks cookies, or the login took too long",
+        ("Log in again", "Allow cookies of {host} in the browser's settings"),
+    ),
     "log in again": Message("Log in again", "Your login has ended, or this page was open too long"),
 }  # fmt: skip
 

@@ -22,7 +22,7 @@ from ..contract import Hello, HelloAnswer
 from ..errors import Conflict, Damaged, NotebooksError
 from ..workspace.volume import Volume
 from .context import Context
-from .errors import Interrupted, OpenElsewhere, VolumeAway
+from .errors import Interrupted, OpenElsewhere, SnapshotDamaged, VolumeAway
 
 #: How long one request of a restore is tried again.
 PATIENCE_SECONDS = 60.0
@@ -124,6 +124,7 @@ def _keep(context: Context, kind: str) -> None:
 
 def restore(context: Context, number: int) -> None:
     """Fetches snapshot number. Raises Interrupted where the end was asked for; ``restoring`` then stays."""
+    from ..workspace.keys import WrongKey
     from ..workspace.ports import Cancelled
     from ..workspace.restoring import restore as engine_restore
     from .remote import Patience
@@ -143,11 +144,25 @@ def restore(context: Context, number: int) -> None:
         )
     except Cancelled:
         raise Interrupted("The start was stopped while the workspace was fetched") from None
+    except WrongKey:
+        raise
+    except Damaged as error:
+        _check(context)
+        raise damaged(number, error) from None
     except NotebooksError:
         _check(context)
         raise
     context.volume.remember(lease=context.lease.number, durable=False)
     threading.Thread(target=_settle, args=(context,), name="restored-to-disk", daemon=True).start()
+
+
+def damaged(number: int, error: Damaged) -> SnapshotDamaged:
+    """What is told of a snapshot with a block that is missing or not what was written."""
+    return SnapshotDamaged(
+        messages.title("snapshot damaged", number=str(number)),
+        messages.why("snapshot damaged", what=f"{error.title}: {error.why}" if error.why else error.title),
+        messages.steps("snapshot damaged"),
+    )
 
 
 def _settle(context: Context) -> None:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ..errors import Conflict, Denied, NotebooksError, StorageAway
+from ..errors import Conflict, Damaged, Denied, NotebooksError, StorageAway
 
 #: Exit status of an agent that could not save everything (EX_TEMPFAIL): the volume has newer files.
 EXIT_NOT_SAVED = 75
@@ -52,6 +52,12 @@ class VolumeAway(Conflict):
     """The files that are newer than the last save lie on a volume that is not this one, or are not on it."""
 
     reason = "volume_away"
+
+
+class SnapshotDamaged(Damaged):
+    """The newest save cannot be fetched in full; earlier ones may be whole."""
+
+    reason = "snapshot_damaged"
 
 
 class Interrupted(NotebooksError):

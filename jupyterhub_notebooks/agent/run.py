@@ -26,7 +26,16 @@ from . import begin, environment, interpreter, processes, safe
 from .activity import Activity
 from .bell import Bell
 from .context import Context
-from .errors import EXIT_NOT_SAVED, Interrupted, OpenElsewhere, ServiceAway, SessionClosed, TooOld, VolumeAway
+from .errors import (
+    EXIT_NOT_SAVED,
+    Interrupted,
+    OpenElsewhere,
+    ServiceAway,
+    SessionClosed,
+    SnapshotDamaged,
+    TooOld,
+    VolumeAway,
+)
 from .heart import Heart
 from .initialize import Initialized, initialize
 from .lease import HeldLease
@@ -435,7 +444,11 @@ class Agent:
     def _not_started(self, error: NotebooksError) -> int:
         """The workspace could not be made ready: said, released, never saved."""
         sentence = error.sentence()
-        cause = error.reason if isinstance(error, OpenElsewhere | TooOld | VolumeAway) else "not_restored"
+        cause = (
+            error.reason
+            if isinstance(error, OpenElsewhere | SnapshotDamaged | TooOld | VolumeAway)
+            else "not_restored"
+        )
         self.log.say(f"The notebook did not start: {sentence}")
         if isinstance(error, SessionClosed | ServiceAway) and self.lease.seconds_left() < 0:
             return error.exit_code

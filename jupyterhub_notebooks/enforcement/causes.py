@@ -47,6 +47,9 @@ CAUSES: dict[str, Cause] = {
         f"{messages.title('restore stuck')}; {messages.why('restore stuck')}",
         next=("Start it again", "If it happens again, send the log to the administrators"),
     ),
+    "snapshot_damaged": Cause(
+        "The newest save cannot be read in full", next=tuple(messages.steps("snapshot damaged"))
+    ),
     "did_not_start": Cause("The server did not start"),
     "volume_away": Cause(messages.title("volume offline"), next=tuple(messages.steps("volume offline"))),
     "lease_held": Cause(

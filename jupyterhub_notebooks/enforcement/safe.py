@@ -22,6 +22,7 @@ NOT_ITS_FAULT = (
     "lease_held",
     "volume_away",
     "not_restored",
+    "snapshot_damaged",
 )
 FAILED_STARTS = 2
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .. import messages
 from ..errors import NoSpace, NotebooksError
 from ..profiles.choosing import Launch
 from ..units import show_size
@@ -104,9 +105,9 @@ _TOLD = (
     ),
     _Words(
         "manifest unknown|(?=.*not found).*manifest|no such image",
-        "There is no image {image}",
-        "The registry answers and does not have it under this name and tag",
-        (),
+        messages.MESSAGES["image missing"].title,
+        messages.MESSAGES["image missing"].why,
+        messages.MESSAGES["image missing"].next[:1],
         "image_missing",
     ),
     _Words(

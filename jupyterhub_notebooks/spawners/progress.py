@@ -6,6 +6,7 @@ import signal
 from datetime import UTC, datetime
 from typing import Any
 
+from .. import messages
 from ..enforcement.causes import cause_of
 from ..enforcement.state import plain, state_of
 from ..ledger import Notebook, Session
@@ -63,8 +64,8 @@ def stuck(row: Session, quiet_seconds: float, contact: str) -> NotStarted:
     for_so_long = show_duration(quiet_seconds)
     title, why = {
         "pulling": (
-            "The image could not be fetched",
-            f"Its registry has sent nothing for {for_so_long}"
+            messages.title("registry silent"),
+            messages.why("registry silent", time=for_so_long)
             + (f", at {_bytes(row)}" if row.total_bytes else ""),
         ),
         "hello": ("The workspace could not be opened", f"Nothing has happened for {for_so_long}"),
@@ -76,8 +77,8 @@ def stuck(row: Session, quiet_seconds: float, contact: str) -> NotStarted:
         ),
         "initializing": ("The workspace could not be set up", f"Nothing has happened for {for_so_long}"),
         "starting": (
-            f"The editor has not answered for {for_so_long}",
-            "Your workspace is there",
+            messages.title("server slow", time=for_so_long),
+            messages.why("server slow"),
         ),
     }.get(row.phase, ("The notebook did not come up", f"It has said nothing for {for_so_long}"))
     return NotStarted(title, why, ("Start it again", f"Ask {contact}"), cause="no_progress")

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
+from jupyterhub.services.auth import HubOAuth
 from tornado.web import Application, RequestHandler, StaticFileHandler
 
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
@@ -23,6 +23,7 @@ from jupyterhub_notebooks.settings import Settings, secret
 from . import routes
 from .context import Context
 from .handling import Handler
+from .login_back import LoginBackHandler
 from .people import People
 from .rendering import STATIC, Pages
 
@@ -59,7 +60,7 @@ def make_app(context: Context) -> Application:
     paged = [*routes.of_pages(), *routes.of_api()]
     made: list[Any] = [(prefix + path, handler, {**rooms, **more}) for path, handler, more in paged]
     made += [
-        (prefix + "oauth_callback", HubOAuthCallbackHandler),
+        (prefix + "oauth_callback", LoginBackHandler, rooms),
         (prefix + "health", Healthy),
         (prefix + r"static/(.*)", Static, {"path": str(STATIC)}),
         (r".*", Nothing, rooms),

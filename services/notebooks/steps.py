@@ -12,7 +12,7 @@ from jupyterhub_notebooks.units import show_duration
 NAMES = ("Place to run", "Volume", "Workspace", "Server")
 #: The step that a phase of the agent belongs to.
 _OF_PHASE = {"hello": 1, "restoring": 2, "initializing": 2, "starting": 3, "running": 3}
-_OF_CAUSE = {"not_restored": 2, "lease_held": 1, "server_died": 3}
+_OF_CAUSE = {"not_restored": 2, "snapshot_damaged": 2, "lease_held": 1, "server_died": 3}
 
 
 @dataclass(frozen=True)

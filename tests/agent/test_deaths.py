@@ -144,7 +144,9 @@ def test_a_restore_that_cannot_work_says_why_and_saves_nothing(behind: Notebook,
     agent = behind.start()
     assert agent.wait() not in (0, 75), agent.said()
     row = agent.row()
-    assert row.cause == "not_restored" and row.detail, row
+    assert row.cause == "snapshot_damaged", row
+    assert row.detail.startswith("Snapshot 1 cannot be read in full. Block "), row
+    assert row.detail.endswith("nothing was overwritten. Restore an earlier snapshot, then start it."), row
     assert row.closed_at is not None
     assert len(agent.snapshots()) == 1
     gate.rule = lambda method, path: None

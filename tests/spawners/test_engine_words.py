@@ -18,8 +18,12 @@ SAID = [
         "The image notebooks/none:1 could not be fetched",
         "image_missing",
     ),
-    ("manifest unknown: manifest unknown", "There is no image notebooks/none:1", "image_missing"),
-    ("No such image: notebooks/none:1", "There is no image notebooks/none:1", "image_missing"),
+    (
+        "manifest unknown: manifest unknown",
+        "The image notebooks/none:1 is not in its registry",
+        "image_missing",
+    ),
+    ("No such image: notebooks/none:1", "The image notebooks/none:1 is not in its registry", "image_missing"),
     (
         'Get "https://registry.example.org/v2/": unauthorized: authentication required',
         "The image notebooks/none:1 could not be fetched",

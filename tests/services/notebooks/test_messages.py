@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jupyterhub.services.auth import HubOAuth
 
 from jupyterhub_notebooks import messages
 from jupyterhub_notebooks.agent import begin, safe, startup_script
@@ -20,10 +21,13 @@ from jupyterhub_notebooks.agent.memory import Held, ended_notice
 from jupyterhub_notebooks.agent.space import SpaceWords
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
 from jupyterhub_notebooks.contract import HelloAnswer, LocalKernel
-from jupyterhub_notebooks.errors import Refusal
-from jupyterhub_notebooks.ledger import intents, sessions, users
+from jupyterhub_notebooks.errors import Damaged, Refusal
+from jupyterhub_notebooks.ledger import Session, intents, sessions, users
 from jupyterhub_notebooks.profiles.catalog import SHIPPED, CatalogFile
 from jupyterhub_notebooks.profiles.choosing import Abilities, choose
+from jupyterhub_notebooks.spawners import engine, progress
+from jupyterhub_notebooks.workspace import Volume
+from jupyterhub_notebooks.workspace.restoring import restore as engine_restore
 
 from .conftest import CREATED, Site
 from .saved import Saved
@@ -160,6 +164,52 @@ async def machine_lost(site: Site, folder: Path) -> str:
     return await ended(site, folder, "lost", {})
 
 
+async def image_missing(site: Site, folder: Path) -> str:
+    """What Docker's registry answers; tests/spawners/docker asks a real engine for one."""
+    return engine.told("manifest unknown: manifest unknown", "team/base:1", "the platform team").sentence()
+
+
+async def registry_silent(site: Site, folder: Path) -> str:
+    """Nothing has come of the image for two minutes."""
+    return progress.stuck(_starting(site, folder, "pulling"), 120, "the platform team").sentence()
+
+
+async def server_slow(site: Site, folder: Path) -> str:
+    return progress.stuck(_starting(site, folder, "starting"), 120, "the platform team").sentence()
+
+
+def _starting(site: Site, folder: Path, phase: str) -> Session:
+    site.hub.add("mara")
+    session = Saved(site, folder).begin(ready=False)
+    sessions.report(site.ledger, [sessions.Report(session.id, {"phase": phase})])
+    return sessions.get(site.ledger, session.id)
+
+
+async def snapshot_damaged(site: Site, folder: Path) -> str:
+    """A block of it is cut off; what the engine says of it is what the agent tells."""
+    saved = Saved(site, folder)
+    number = saved.save({"a.txt": "one " * 1000})
+    for block in (folder / "store" / "workspaces" / saved.notebook.workspace / "blocks").rglob("*"):
+        if block.is_file():
+            block.write_bytes(block.read_bytes()[:20])
+    with pytest.raises(Damaged) as met:
+        engine_restore(Volume(folder / "new", folder / "its"), saved.space, saved.space, number)
+    error = begin.damaged(number, met.value)
+    token = site.hub.add("mara")
+    saved.close(saved.begin(ready=False), error.reason, error.sentence())
+    page = (await site.page(token, "n/mara/churn")).body.decode()
+    assert "Restore an earlier snapshot</a>" in page
+    return page
+
+
+async def login_broken(site: Site, folder: Path) -> str:
+    """Back from the login without the cookie that was set before it."""
+    state = HubOAuth.instance().generate_state("/services/notebooks/")
+    answer = await site.ask(f"oauth_callback?code=given&state={state}")
+    assert answer.code == 403 and "default-src" in answer.headers["Content-Security-Policy"]
+    return answer.body.decode()
+
+
 async def restore_stuck(site: Site, folder: Path) -> str:
     token = site.hub.add("mara")
     saved = Saved(site, folder)
@@ -206,6 +256,11 @@ CAUSES: dict[str, Callable[[Site, Path], Awaitable[str]]] = {
     "not possible here": not_possible_here,
     "name taken": name_taken,
     "volume offline": volume_offline,
+    "image missing": image_missing,
+    "registry silent": registry_silent,
+    "server slow": server_slow,
+    "snapshot damaged": snapshot_damaged,
+    "login broken": login_broken,
     "restore stuck": restore_stuck,
     "open elsewhere": open_elsewhere,
     "startup script": startup,
