@@ -1,8 +1,8 @@
 """Pictures of every page in its main states, at three widths, light and dark: `python -m tests.tools.screens FOLDER`.
 
 Promises: every row and number on them comes of a real session of a real `up` in a state folder of its own; nothing
-is left running. With --mockups the folder of the mockups is drawn beside them. --only PART draws pages whose name
-holds it; --keep leaves the product running until Ctrl-C.
+is left running. With --mockups the folder of the mockups is drawn beside them. --only PART,PART draws pages whose
+name holds one; --keep leaves the product running until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -87,6 +87,11 @@ def served(mockups: Path) -> Iterator[str]:
         server.shutdown()
 
 
+def wanted(name: str, only: str) -> bool:
+    """Whether a page is drawn."""
+    return any(part in name for part in only.split(","))
+
+
 def main() -> int:
     """Draws them."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -103,7 +108,7 @@ def main() -> int:
         if given.mockups:
             with served(given.mockups) as address:
                 for one in sorted(given.mockups.glob("*.html")):
-                    if given.only in one.stem:
+                    if wanted(one.stem, given.only):
                         shoot(
                             browser,
                             given.folder,
@@ -120,7 +125,7 @@ def main() -> int:
                 print("ready", scenes.product.url, scenes.product.state, flush=True)
                 known: dict[str, Any] = {}
                 for scene in scenes.all():
-                    if given.only not in scene.name:
+                    if not wanted(scene.name, given.only):
                         continue
                     who = scene.person
                     known.setdefault(who.name, cookies_of(browser, who))
