@@ -28,6 +28,8 @@ FULL_BYTES = 20 * 10**6
 #: So long a Python of the workspace may take to say that it works.
 TRY_SECONDS = 10.0
 MOST_SAID = 8
+#: JupyterLab's settings of its file browser.
+BROWSER = Path("@jupyterlab") / "filebrowser-extension" / "browser.jupyterlab-settings"
 CONFIGS = (
     "jupyter_server_config",
     "jupyter_lab_config",
@@ -79,7 +81,12 @@ def prepare(run_dir: Path, workspace: Path) -> Path:
     config["ServerApp"]["root_dir"] = str(workspace)
     # A trash would need space where there is none; what was deleted is in a snapshot.
     config["FileContentsManager"] = {"delete_to_trash": False, "always_delete_dir": True}
+    # What is to be removed mostly lies in hidden folders: they are shown, and can be deleted there.
+    config["ContentsManager"] = {**config.get("ContentsManager", {}), "allow_hidden": True}
     path.write_text(json.dumps(config), encoding="utf-8")
+    shown = home / "lab" / "settings" / BROWSER
+    shown.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shown.write_text(json.dumps({"showHiddenFiles": True}), encoding="utf-8")
     return home
 
 
@@ -112,7 +119,7 @@ def _disk(files: Path, never_saved: Sequence[str]) -> Iterator[str]:
     if caches:
         size = show_size(sum(one.size_bytes for one in caches))
         names = ", ".join(one.path for one in caches[:3])
-        yield f"No space is left: {size} of caches can go, in {names}. Delete them in a terminal"
+        yield f"No space is left: {size} of caches can go, in {names}. Delete them in the file browser or a terminal"
     else:
         largest = sorted(parts, key=lambda one: -one.size_bytes)[:3]
         names = ", ".join(f"{one.path} ({show_size(one.size_bytes)})" for one in largest)

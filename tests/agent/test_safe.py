@@ -36,6 +36,9 @@ def test_the_editor_shows_the_workspace_and_terminals_read_nothing_of_it(tmp_pat
     config = json.loads((run / "config" / "jupyter_server_config.json").read_text())
     assert config["ServerApp"]["root_dir"] == str(files) and home.is_dir()
     assert config["FileContentsManager"]["delete_to_trash"] is False
+    assert config["ContentsManager"]["allow_hidden"] is True
+    settings = Path(safe.of_server(OWN, EXTRA, files, run)["JUPYTERLAB_SETTINGS_DIR"])
+    assert json.loads((settings / safe.BROWSER).read_text()) == {"showHiddenFiles": True}
     assert "~" not in (run / "config" / "bashrc").read_text()
 
 
