@@ -167,7 +167,7 @@ def _janitor(settings: Settings) -> dict[str, Any]:
     return {
         "name": "janitor",
         "command": [sys.executable, "-m", "jupyterhub_notebooks.services.janitor", "--ends-with-parent"],
-        "environment": {VARIABLE: settings.to_json()},
+        "environment": {VARIABLE: settings.to_json(), **_engine()},
         "display": False,
     }
 
@@ -184,6 +184,12 @@ def let_up_act(c: Any, token: str) -> None:
     """Lets ``jupyterhub-notebooks up`` stop running notebooks when it ends, and `user remove` remove users. token: of it."""
     c.JupyterHub.services.append({"name": "up", "api_token": token, "display": False})
     c.JupyterHub.load_roles.append(UP_ROLE)
+
+
+def _engine() -> dict[str, str]:
+    """Which Docker engine this Hub uses; the Hub gives its services no variables but what it is told to."""
+    names = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def _refuse_plain_secrets(settings: Settings) -> None:

@@ -60,8 +60,8 @@ class Settings:
     janitor_interval_seconds: between two looks of services/janitor. save_again_seconds: after a run that only saves did
     not work, the next comes so much later; then twice as much.
     abilities: what the Hub's backend can do, as it states it (profiles.choosing.Abilities); empty: a process here.
-    volumes: folder on this machine below which notebooks have their files, where there is one: those of emptied notebooks
-    are removed there.
+    volumes: where notebooks have their files, for those of emptied notebooks to be removed: a folder on this machine, or
+    ``docker:`` for the Docker engine that the Hub uses (DOCKER_HOST). Empty: they are left where they are.
     signing_key: secret reference to the key with which the directory store's URLs are signed.
     retention: which snapshots stay: ``{"hours": 24, "days": 30, "weeks": 12}``, all of so many hours, one a day, one a week;
     a profile may give other numbers. prune_interval_seconds: a workspace's old snapshots are removed once in so long.

@@ -65,6 +65,8 @@ notebooks(
     pages_url=f"http://127.0.0.1:{os.environ['NOTEBOOKS_PORT_NOTEBOOKS']}",
     agents_api_token=f"file:{secrets / 'agents-token'}",
     signing_key=f"file:{secrets / 'signing-key'}",
+    # The volumes of notebooks that are deleted for good are removed from this engine.
+    volumes="docker:",
     # What this engine can do. gpu_kinds: the GPUs of this machine by the names that flavors use, with NVIDIA's
     # container toolkit installed: ["T4"].
     abilities={"name": "docker", "images": True, "limits_cpu": True, "limits_memory": True, "gpu_kinds": []},

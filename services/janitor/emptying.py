@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,6 +22,12 @@ from jupyterhub_notebooks.workspace import WorkspaceStore, workspace_prefix
 from .storage import Storage
 
 log = logging.getLogger("janitor.trash")
+
+#: Settings.volumes where notebooks have their files in volumes of a Docker engine.
+DOCKER = "docker:"
+#: Only spawners know Docker; they are asked as a program.
+REMOVE = (sys.executable, "-m", "jupyterhub_notebooks.spawners.removing")
+REMOVE_SECONDS = 120.0
 
 
 class Emptier:
@@ -52,7 +59,9 @@ class Emptier:
         for workspace in one.workspaces:
             space = WorkspaceStore(self._storage.whole(), workspace_prefix(workspace))
             await asyncio.to_thread(space.erase)
-        if self._settings.volumes:
+        if self._settings.volumes == DOCKER:
+            await remove_from_docker(one.notebook)
+        elif self._settings.volumes:
             await asyncio.to_thread(remove_volumes, Path(self._settings.volumes), one.notebook)
         for workspace in one.workspaces:
             await self._ledger.run(moving.forget, workspace)
@@ -66,3 +75,21 @@ def remove_volumes(folder: Path, notebook: str) -> None:
         name, _, number = path.name.partition(".")
         if name == notebook and (number or "0").isdecimal() and path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
+
+
+async def remove_from_docker(notebook: str) -> None:
+    """Removes the volumes of a notebook from the engine that DOCKER_HOST names. Raises NotebooksError."""
+    assert is_id(notebook)
+    process = await asyncio.create_subprocess_exec(
+        *REMOVE, notebook, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(REMOVE_SECONDS):
+            _, said = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise NotebooksError("Docker does not answer", "Its volumes are not removed yet") from None
+    if process.returncode:
+        why = said.decode("utf-8", "replace").strip().splitlines()
+        raise NotebooksError("Its volumes are not removed yet", why[-1] if why else "")

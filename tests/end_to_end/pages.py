@@ -95,6 +95,7 @@ def start_cell(page: Page, code: str) -> Locator:
         page.locator(".lm-TabBar-tab", has_text=".ipynb").first.click()
     page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first.wait_for(timeout=60_000)
     cells = page.locator(".jp-Notebook .jp-CodeCell")
+    cells.first.wait_for()  # JupyterLab that came back draws its cells later
     cell = cells.nth(cells.count() - 1)  # running it adds another one below
     cell.locator(".cm-content").click()
     page.keyboard.insert_text(code)

@@ -9,7 +9,7 @@ from jupyterhub_notebooks.ledger import notebooks, sessions, users
 from tests.hub import RunningHub, start_hub
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
-NO_PROGRESS_SECONDS = 4.0
+NO_PROGRESS_SECONDS = 7.0
 
 
 @pytest.fixture(scope="module")

@@ -43,10 +43,10 @@ def test_markup_in_what_an_agent_says_is_text(bad_hub):
 @pytest.mark.parametrize(
     ("user", "words"),
     [
-        ("silent", "The notebook did not come up. It has said nothing for 4\u00a0s."),
+        ("silent", "The notebook did not come up. It has said nothing for 7\u00a0s."),
         (
             "half",
-            "Your workspace could not be fetched. Storage has sent nothing for 4\u00a0s, at 312 of 840\u00a0MB",
+            "Your workspace could not be fetched. Storage has sent nothing for 7\u00a0s, at 312 of 840\u00a0MB",
         ),
     ],
 )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +14,8 @@ import pytest
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
 from jupyterhub_notebooks.errors import Refusal
 from jupyterhub_notebooks.ledger import Ledger, audit, notebooks, trashing, upgrade, users
+from jupyterhub_notebooks.names import new_id
+from jupyterhub_notebooks.services.janitor import emptying
 from jupyterhub_notebooks.services.janitor.emptying import Emptier
 from jupyterhub_notebooks.services.janitor.storage import Storage
 from jupyterhub_notebooks.settings import Settings
@@ -87,3 +93,31 @@ async def test_what_its_owner_empties_is_erased_at_the_next_look(place) -> None:
     assert trashing.empty(ledger, notebook.id, user.id, SYSTEM_CLOCK.now())
     await emptier(ledger, settings).look()
     assert space.facts() is None and not files.parent.exists()
+
+
+async def test_volumes_of_an_engine_are_removed_by_the_program_that_knows_it(
+    place, tmp_path, monkeypatch
+) -> None:
+    ledger, settings = place
+    user, notebook, space, _ = made(ledger, settings, "churn")
+    settings = dataclasses.replace(settings, volumes=emptying.DOCKER)
+    notebooks.trash(ledger, notebook.id, user.id, SYSTEM_CLOCK.now() - timedelta(days=31))
+    told = tmp_path / "told"
+    away = "import sys; print('Docker does not answer: x', file=sys.stderr); sys.exit(1)"
+    monkeypatch.setattr(emptying, "REMOVE", (sys.executable, "-c", away))
+    await emptier(ledger, settings).look()
+    assert [one.notebook for one in trashing.left(ledger)] == [notebook.id]
+    works = f"import sys; open({str(told)!r}, 'w').write(sys.argv[1])"
+    monkeypatch.setattr(emptying, "REMOVE", (sys.executable, "-c", works))
+    await emptier(ledger, settings).look()
+    assert trashing.left(ledger) == [] and told.read_text() == notebook.id
+    assert space.facts() is None
+
+
+def test_an_engine_that_is_away_is_said_in_one_line(tmp_path) -> None:
+    notebook = new_id(SYSTEM_CLOCK.now(), os.urandom)
+    environment = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path / 'none.sock'}"}
+    done = subprocess.run([*emptying.REMOVE, notebook], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.startswith("Docker does not answer: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert subprocess.run([*emptying.REMOVE, "../x"], env=environment, capture_output=True).returncode == 2

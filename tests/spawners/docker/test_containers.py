@@ -1,5 +1,9 @@
 """Notebooks in containers of a real engine: what a start makes, what a stop leaves, and what keeps them apart."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from jupyterhub_notebooks.spawners import engine as words
@@ -41,6 +45,26 @@ def test_a_notebook_starts_in_its_image_is_saved_at_the_stop_and_comes_back_on_a
     assert hub.start("anna").status == 201, hub.log()[-3000:]
     assert run(hub, "anna", "cat /workspace/kept.txt; ls -A /data") == "kept"
     hub.end("anna")
+
+
+def test_what_is_deleted_for_good_leaves_no_volume_on_the_engine(hub):
+    for user in ("gone", "stays"):
+        hub.user(user)
+        assert hub.start(user, options={"profile": "work"}).status == 201, hub.log()[-3000:]
+        hub.end(user)
+    ids = {user: notebook_of(hub, user).id for user in ("gone", "stays")}
+
+    def remove(user):
+        command = [sys.executable, "-m", "jupyterhub_notebooks.spawners.removing", ids[user]]
+        return subprocess.run(command, env={**os.environ, "DOCKER_HOST": hub.engine.url}).returncode
+
+    def left(user):
+        label = f"org.jupyterhub.notebooks.notebook={ids[user]}"
+        return len(hub.engine.client.volumes.list(filters={"label": label}))
+
+    assert left("gone") == left("stays") == 2
+    assert remove("gone") == 0 and remove("gone") == 0
+    assert left("gone") == 0 and left("stays") == 2
 
 
 def test_limits_and_walls_hold_inside(hub):
