@@ -2,10 +2,10 @@
 
 Counted is everything that the agent started, down to the last descendant, and what left its parent; not counted
 are the agent and the server themselves. Busy is a session that used ``BUSY_CORES`` of one core, in the mean of the
-last ``WINDOW_SECONDS``: an open notebook with many kernels at rest stays below, and so does what wakes up now and
-then, while a job that computes for three seconds in thirty is above. What writes ``BUSY_BYTES_PER_SECOND`` to disks is
-busy too: a copy or a download takes hardly any of a core. So is what would compute and waits for its turn on a machine
-that is full.
+last ``WINDOW_SECONDS``: a job that computes for three seconds in thirty does. A process below ``REST_CORES`` is at rest
+and adds nothing: it wakes up now and then, and so do the many workers of a cluster that has no task, and many open
+kernels. What writes ``BUSY_BYTES_PER_SECOND`` to disks is busy too: a copy or a download takes hardly any of a core. So
+is what would compute and waits for its turn on a machine that is full.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,9 @@ from ..contract import LocalSignal
 from ..units import show_size
 
 BUSY_CORES = 0.1
+REST_CORES = 0.05
+#: What computes or waits for its turn for so much of the time would compute all the time.
+WANTING_CORES = 0.5
 BUSY_BYTES_PER_SECOND = 10_000.0
 #: Of the time for which a program waits for a processor, so many times what it got counts: what wakes up now and then
 #: waits too on a full machine.
@@ -28,6 +31,8 @@ WAIT_FACTOR = 4.0
 WINDOW_SECONDS = 30.0
 #: Before so much of the window is known, nothing is said.
 LEAST_SECONDS = 2.0
+#: Where they stand in a step.
+_COMPUTED, _WRITTEN, _WAITED = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,12 @@ class Usage:
 
 
 #: (pid, start) -> usage: a pid that was given again is another process.
-Usages = Mapping[tuple[int, float], Usage]
+Key = tuple[int, float]
+Usages = Mapping[Key, Usage]
 
 
-def used(before: Usages, after: Usages, spared: Collection[int]) -> dict[str, float]:
-    """Seconds computed between two readings, by the name of the program; never of the spared pids themselves.
+def used(before: Usages, after: Usages, spared: Collection[int]) -> dict[Key, float]:
+    """Seconds computed between two readings, by process; never of the spared pids themselves.
 
     What a child used until the first reading came with it; when it has ended, its parent's ``ended`` has all of it.
     """
@@ -56,7 +62,7 @@ def used(before: Usages, after: Usages, spared: Collection[int]) -> dict[str, fl
     for key, usage in before.items():
         if key not in after:
             gone[usage.parent] = gone.get(usage.parent, 0.0) + usage.own + usage.ended
-    made: dict[str, float] = {}
+    made: dict[Key, float] = {}
     for key, usage in after.items():
         old = before.get(key)
         own = usage.own - (old.own if old else 0.0)
@@ -64,31 +70,45 @@ def used(before: Usages, after: Usages, spared: Collection[int]) -> dict[str, fl
         ended = usage.ended - (old.ended + gone.get(key[0], 0.0) if old else 0.0)
         seconds = (0.0 if key[0] in spared else max(0.0, own)) + max(0.0, ended)
         if seconds:
-            made[usage.name] = made.get(usage.name, 0.0) + seconds
+            made[key] = seconds
     return made
 
 
-def wrote(before: Usages, after: Usages, spared: Collection[int]) -> dict[str, float]:
-    """Bytes written to disks between two readings, by the name of the program; never by the spared pids."""
-    made: dict[str, float] = {}
+def wrote(before: Usages, after: Usages, spared: Collection[int]) -> dict[Key, float]:
+    """Bytes written to disks between two readings, by process; never by the spared pids."""
+    made: dict[Key, float] = {}
     for key, usage in after.items():
         more = usage.written - (before[key].written if key in before else 0.0)
         if key[0] not in spared and more > 0:
-            made[usage.name] = made.get(usage.name, 0.0) + more
+            made[key] = more
     return made
 
 
-def awaited(before: Usages, after: Usages, spared: Collection[int]) -> dict[str, float]:
-    """Seconds for which programs that computed waited for a processor; never of the spared pids."""
-    made: dict[str, float] = {}
+def awaited(before: Usages, after: Usages, spared: Collection[int]) -> dict[Key, float]:
+    """Seconds for which processes waited for a processor; never of the spared pids."""
+    made: dict[Key, float] = {}
     for key, usage in after.items():
         old = before.get(key)
-        if key[0] in spared or old is None:
-            continue
-        seconds = min(usage.waited - old.waited, WAIT_FACTOR * (usage.own - old.own))
-        if seconds > 0:
-            made[usage.name] = made.get(usage.name, 0.0) + seconds
+        if key[0] not in spared and old is not None and usage.waited > old.waited:
+            made[key] = usage.waited - old.waited
     return made
+
+
+def heirs_of(before: Usages, after: Usages) -> dict[Key, Key]:
+    """Processes that have ended between two readings, and the parent that goes on, for whom they worked."""
+    there = {key[0]: key for key in after}
+    gone = {key: there.get(usage.parent) for key, usage in before.items() if key not in after}
+    return {key: heir for key, heir in gone.items() if heir is not None}
+
+
+def wanted(cores: Mapping[Key, float], waits: Mapping[Key, float]) -> float:
+    """Cores that the processes would use, those at rest left out."""
+    total = 0.0
+    for key, own in cores.items():
+        waited = waits.get(key, 0.0)
+        if own >= REST_CORES or own + waited >= WANTING_CORES:
+            total += own + min(waited, WAIT_FACTOR * own)
+    return total
 
 
 def read_tree(root: int) -> Usages:
@@ -154,12 +174,14 @@ class Computing:
         self._spared, self._read, self._monotonic = spared, read, monotonic
         self._busy_cores, self._window = busy_cores, window_seconds
         self._last: tuple[float, Usages] | None = None
-        self._steps: deque[tuple[float, float, dict[str, float]]] = deque()
-        self._writes: deque[dict[str, float]] = deque()
-        self._waits: deque[dict[str, float]] = deque()
+        #: (from, to, (seconds computed, bytes written, seconds waited), each by process).
+        self._steps: deque[tuple[float, float, tuple[dict[Key, float], ...]]] = deque()
+        self._names: dict[Key, str] = {}
+        self._heirs: dict[Key, Key] = {}
         self._state = "unknown"
         self._since = monotonic()
         self._cores = 0.0
+        self._wants = False
 
     def look(self) -> None:
         """One reading."""
@@ -167,13 +189,15 @@ class Computing:
         if self._last is not None:
             at, before = self._last
             spared = self._spared()
-            self._steps.append((at, now, used(before, after, spared)))
-            self._writes.append(wrote(before, after, spared))
-            self._waits.append(awaited(before, after, spared))
+            step = (used(before, after, spared), wrote(before, after, spared), awaited(before, after, spared))
+            self._steps.append((at, now, step))
             while len(self._steps) > 1 and self._steps[0][1] <= now - self._window:
                 self._steps.popleft()
-                self._writes.popleft()
-                self._waits.popleft()
+            self._heirs |= heirs_of(before, after)
+            known = {key for _, _, parts in self._steps for part in parts for key in part} | set(after)
+            self._heirs = {key: heir for key, heir in self._heirs.items() if key in known}
+            self._names = {key: name for key, name in self._names.items() if key in known}
+        self._names |= {key: usage.name for key, usage in after.items()}
         self._last = (now, after)
         self._judge(now)
 
@@ -185,24 +209,38 @@ class Computing:
         """Used by the programs, in the mean of the window, as of the last look; from any thread."""
         return self._cores
 
-    def _mean(self) -> tuple[float, dict[str, float]]:
-        """(seconds looked at, cores of each program)."""
-        span = self._steps[-1][1] - self._steps[0][0] if self._steps else 0.0
-        return span, _rates((step for _, _, step in self._steps), span)
+    def _rates(self, part: int) -> dict[Key, float]:
+        """Of a part of the steps, per second in the mean of the window; what has ended counts for its parent."""
+        span, sums = self._span(), dict[Key, float]()
+        for _, _, parts in self._steps:
+            for key, amount in parts[part].items():
+                for _ in range(100):
+                    if key not in self._heirs:
+                        break
+                    key = self._heirs[key]
+                sums[key] = sums.get(key, 0.0) + amount
+        return {key: amount / span for key, amount in sums.items()} if span > 0 else {}
 
-    def _rate_written(self) -> dict[str, float]:
-        """Bytes per second that each program wrote to disks, in the mean of the window."""
-        span = self._steps[-1][1] - self._steps[0][0] if self._steps else 0.0
-        return _rates(self._writes, span)
+    def _span(self) -> float:
+        """Seconds looked at."""
+        return self._steps[-1][1] - self._steps[0][0] if self._steps else 0.0
+
+    def _named(self, part: int) -> dict[str, float]:
+        """The rates, by the name of the program."""
+        sums: dict[str, float] = {}
+        for key, amount in self._rates(part).items():
+            name = self._names.get(key, "a program")
+            sums[name] = sums.get(name, 0.0) + amount
+        return sums
 
     def _judge(self, now: float) -> None:
-        span, cores = self._mean()
+        cores = self._rates(_COMPUTED)
         self._cores = sum(cores.values())
-        if span < LEAST_SECONDS:
+        if self._span() < LEAST_SECONDS:
             return
-        written = sum(self._rate_written().values())
-        wanted = sum(cores.values()) + sum(_rates(self._waits, span).values())
-        busy = wanted >= self._busy_cores or written >= BUSY_BYTES_PER_SECOND
+        written = sum(self._rates(_WRITTEN).values())
+        self._wants = wanted(cores, self._rates(_WAITED)) >= self._busy_cores
+        busy = self._wants or written >= BUSY_BYTES_PER_SECOND
         state = "busy" if busy else "idle"
         if state != self._state:
             # The first word of a session at rest: it rests since it is looked at.
@@ -214,20 +252,10 @@ class Computing:
         since = self._monotonic() - self._since
         if self._state == "unknown":
             return LocalSignal("cpu", "unknown", None, "The processes were not measured yet")
-        span, cores = self._mean()
-        if self._state == "busy" and sum(cores.values()) < self._busy_cores:
-            written = self._rate_written()
-            if sum(written.values()) >= BUSY_BYTES_PER_SECOND:
-                return LocalSignal("cpu", self._state, since, written_in_words(written, span))
-        return LocalSignal("cpu", self._state, since, in_words(self._state, cores, span))
-
-
-def _rates(steps: Iterable[Mapping[str, float]], span: float) -> dict[str, float]:
-    sums: dict[str, float] = {}
-    for step in steps:
-        for name, amount in step.items():
-            sums[name] = sums.get(name, 0.0) + amount
-    return {name: amount / span for name, amount in sums.items()} if span > 0 else {}
+        span = self._span()
+        if self._state == "busy" and not self._wants:
+            return LocalSignal("cpu", self._state, since, written_in_words(self._named(_WRITTEN), span))
+        return LocalSignal("cpu", self._state, since, in_words(self._state, self._named(_COMPUTED), span))
 
 
 def written_in_words(rates: Mapping[str, float], span: float) -> str:

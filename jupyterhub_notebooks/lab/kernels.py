@@ -2,28 +2,26 @@
 
 Read from the messages that kernels broadcast, whether a page is open or not: each change of state is seen when it
 happens. That a kernel waits for ``input()`` is seen only while a page is connected to it, since the kernel asks
-that page alone.
+that page alone. What is over at once and nobody waits for, such as a plot that a page renews by a timer, is neither
+work nor a sign of anybody (asked.py).
 """
 
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..contract import LocalKernel, LocalSignal
+from .asked import Asked, kind_and_id, request_of
 
 DELIMITER = b"<IDS|MSG>"
 #: Somebody who ran a cell is there for so long.
 CELL_SECONDS = 60.0
-#: A message that runs a cell, and the first id in a message.
-_RUNS = re.compile(rb'"msg_type"\s*:\s*"execute_request"')
-_ID = re.compile(rb'"msg_id"\s*:\s*"([^"]{1,200})"')
-#: So many cells of programs are known at a time.
-MOST_PROGRAMS = 256
+#: What nobody waits for counts as work all the same once it takes so long.
+BRIEF_SECONDS = 2.0
 #: In front of the detail when no kernel computes and some wait for a person.
 WAITS = "Waits for a person"
 
@@ -31,17 +29,39 @@ WAITS = "Waits for a person"
 @dataclass(frozen=True)
 class Kernel:
     """One kernel. state as Jupyter says it; since: monotonic; waits: what for, in words, "" where it does not; waits_since:
-    when it began to wait, or when that was over."""
+    when it began to wait, or when that was over; rested: while it does only what nobody waits for, since when it was at
+    rest before."""
 
     state: str
     since: float
     waits: str = ""
     waits_since: float = 0.0
+    rested: float | None = None
 
     @property
     def last(self) -> float:
         """When something last went on in it."""
         return max(self.since, self.waits_since)
+
+    def at(self, now: float) -> Kernel:
+        """As it counts: at rest while what it does is brief and nobody waits for it."""
+        if self.rested is None or now - self.since >= BRIEF_SECONDS:
+            return self
+        return Kernel("idle", self.rested, self.waits, self.waits_since)
+
+
+def followed_by(had: Kernel | None, state: str, now: float, refresh: bool | None) -> Kernel:
+    """A kernel after another word of its state. refresh: whether it is at work for what nobody waits for; None: not known."""
+    if had is None:
+        return Kernel(state, now)
+    if had.state == state:
+        other = had.rested is not None and refresh is False
+        return Kernel(state, now, had.waits, had.waits_since) if other else had
+    if state == "busy" and had.state == "idle" and refresh:
+        return Kernel(state, now, rested=had.last)
+    if had.rested is not None and state == "idle" and now - had.since < BRIEF_SECONDS:
+        return Kernel(state, had.rested)
+    return Kernel(state, now)
 
 
 def kernel_signal(
@@ -99,7 +119,7 @@ class Kernels:
         self._began = self._last_end = monotonic()
         self._seen: dict[str, Kernel] = {}
         self._cell: tuple[float, str] | None = None
-        self._programs: dict[str, None] = {}
+        self.asked = Asked()
         self._original: Callable[[str], None] | None = None
         self.names: Mapping[str, str] = {}
 
@@ -168,13 +188,16 @@ class Kernels:
         there = set(self._manager.list_kernel_ids())
         for gone in set(self._seen) - there:
             del self._seen[gone]
+            self.asked.forget(gone)
             self._last_end = now
         for kernel_id in there:
             self._note_state(kernel_id)
         last, kernel_id = self._cell if self._cell is not None else (None, "")
         name = self.names.get(kernel_id, "a notebook")
         return (
-            kernel_signal(self._seen, self.names, self._last_end, now),
+            kernel_signal(
+                {id: one.at(now) for id, one in self._seen.items()}, self.names, self._last_end, now
+            ),
             cell_signal(last, name, self._began, now, self._present),
         )
 
@@ -193,26 +216,27 @@ class Kernels:
 
         stream.on_recv(read_along)
 
-    def _note_state(self, kernel_id: str) -> None:
+    def _note_state(self, kernel_id: str, refresh: bool | None = None) -> None:
         try:
             kernel = self._manager.get_kernel(kernel_id)
         except Exception:  # it ended just now, in whatever way its manager says so
             return
         state = str(getattr(kernel, "execution_state", "unknown"))
         had = self._seen.get(kernel_id)
-        if had is None or had.state != state:
-            self._seen[kernel_id] = Kernel(state, self._monotonic())
+        self._seen[kernel_id] = followed_by(had, state, self._monotonic(), refresh)
 
     def _read(self, kernel_id: str, message: list[bytes]) -> None:
         """One broadcast message, already recorded by the manager."""
-        self._note_state(kernel_id)
         try:
             at = message.index(DELIMITER)
-            header = message[at + 2]
+            header, parent = message[at + 2], message[at + 3]
         except (ValueError, IndexError):
+            self._note_state(kernel_id)
             return
+        kind, id = kind_and_id(parent)
+        self._note_state(kernel_id, self.asked.is_refresh(kind, id) if kind else None)
         if b'"execute_input"' in header:
-            if message_id(message[at + 3 : at + 4]) not in self._programs:
+            if self.asked.is_somebodys(id):
                 self._cell = (self._monotonic(), kernel_id)
         elif b'"debug_event"' in header:
             event = _event(message[at + 5 :])
@@ -221,22 +245,10 @@ class Kernels:
             elif event in ("continued", "exited", "terminated"):
                 self._set_waits(kernel_id, "")
 
-    def program_runs(self, id: str) -> None:
-        """The cell of that message is run by a program, not by a person."""
-        self._programs[id] = None
-        while len(self._programs) > MOST_PROGRAMS:
-            self._programs.pop(next(iter(self._programs)))
-
     def _set_waits(self, kernel_id: str, waits: str) -> None:
         had = self._seen.get(kernel_id)
         if had is not None and had.waits != waits:
             self._seen[kernel_id] = Kernel(had.state, had.since, waits, self._monotonic())
-
-
-def message_id(parts: Sequence[bytes]) -> str:
-    """The first id of a message in there, '' where there is none."""
-    found = next((one for part in parts if (one := _ID.search(part))), None)
-    return found[1].decode("utf-8", "replace") if found is not None else ""
 
 
 def _is_browser(connection: Any) -> bool:
@@ -253,7 +265,7 @@ def _event(parts: Sequence[bytes]) -> str:
 
 
 def watch_input(connection: Any, kernels: Callable[[], Kernels | None]) -> Callable[[], None]:
-    """Sees questions of ``input()`` and their answers, and cells that programs run, pass on connections of that class;
+    """Sees questions of ``input()`` and their answers, and code that is run, pass on connections of that class;
     what is returned undoes it."""
     outgoing, incoming = connection.handle_outgoing_message, connection.handle_incoming_message
 
@@ -266,10 +278,9 @@ def watch_input(connection: Any, kernels: Callable[[], Kernels | None]) -> Calla
 
     def handle_incoming_message(self: Any, message: Any) -> None:
         watched = kernels()
-        if watched is not None and not _is_browser(self):
-            raw = message.encode() if isinstance(message, str) else bytes(message)
-            if _RUNS.search(raw):
-                watched.program_runs(message_id([raw]))
+        request = request_of(message) if watched is not None else None
+        if watched is not None and request is not None:
+            watched.asked.note(self.kernel_id, request, _is_browser(self))
         if watched is not None and watched.is_waiting(self.kernel_id):
             part = message if isinstance(message, str) else bytes(message)
             mark: Any = "input_reply" if isinstance(part, str) else b"input_reply"

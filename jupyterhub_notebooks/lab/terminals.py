@@ -2,7 +2,9 @@
 
 A command in the foreground is work, also a silent one: a shell waits for it as a notebook does for a cell. One that
 only waits for a key (an editor, a pager, ``top``, a bare interpreter) is not. A command in the background is work
-while it computes or moves bytes: a server that somebody forgot does neither.
+while it computes or moves bytes: a server that somebody forgot does neither, nor does one in the foreground that
+listens and that nobody is connected to. A program that only waits for what it started is judged by that; what ``watch``
+repeats is looked at by nobody once its person is gone.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..contract import LocalSignal
@@ -19,6 +22,8 @@ BACKGROUND_CORES = 0.01
 BACKGROUND_BYTES_PER_SECOND = 1024.0
 #: A shell that computes itself, in a loop of its own.
 SHELL_CORES = 0.1
+#: A server looks after itself now and then, also when nobody asks it anything.
+SERVER_CORES = 0.05
 
 SHELLS = frozenset({"bash", "sh", "zsh", "fish", "dash", "ksh", "tcsh", "csh"})
 #: They wait for a key or show what others do; what they start is judged by itself.
@@ -29,13 +34,16 @@ WAITING = frozenset(
         *("tmux", "screen", "su", "sudo", "script", "login"),
     }
 )
+#: They run a command again and again for somebody to look at.
+MONITORS = frozenset({"watch", "viddy"})
 #: Without an argument they wait for a line.
 INTERPRETERS = ("python", "pypy", "ipython", "R", "julia", "node", "psql", "mysql", "sqlite3", "bc", "ghci")
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process below a terminal's shell. cores and bytes_per_second since the last look."""
+    """One process below a terminal's shell. cores and bytes_per_second since the last look; waits_for: ``child`` or ``time``
+    where it does nothing else; serves: it listens for connections and has none; suspended: by Ctrl-Z."""
 
     pid: int
     command: tuple[str, ...]
@@ -43,6 +51,16 @@ class Process:
     cores: float
     bytes_per_second: float
     is_shell: bool = False
+    parent: int = 0
+    waits_for: str = ""
+    serves: bool = False
+    suspended: bool = False
+
+    @property
+    def moves(self) -> bool:
+        """Whether it computes or moves bytes, as far as it counts in the background."""
+        cores = SERVER_CORES if self.serves else BACKGROUND_CORES
+        return self.cores >= cores or self.bytes_per_second >= BACKGROUND_BYTES_PER_SECOND
 
 
 def waits_for_person(command: Sequence[str]) -> bool:
@@ -60,24 +78,57 @@ def waits_for_person(command: Sequence[str]) -> bool:
     return program.startswith(INTERPRETERS) and not command[1:]
 
 
-def works(process: Process) -> bool:
-    """The rules above."""
-    if process.is_shell:
-        return process.cores >= SHELL_CORES
-    if waits_for_person(process.command):
-        return False
-    return (
-        process.foreground
-        or process.cores >= BACKGROUND_CORES
-        or process.bytes_per_second >= BACKGROUND_BYTES_PER_SECOND
-    )
+def working(processes: Sequence[Process]) -> list[Process]:
+    """Those that work, by the rules above."""
+    by_pid = {one.pid: one for one in processes}
+    parents = {one.parent for one in processes}
+
+    def above(one: Process) -> list[Process]:
+        found: list[Process] = []
+        while (parent := by_pid.get(one.parent)) is not None and parent not in found:
+            found.append(one := parent)
+        return found
+
+    def hands_on(one: Process) -> bool:
+        """Whether it does nothing but wait for what it started in the terminal."""
+        own = one.is_shell or waits_for_person(one.command)
+        return not own and one.waits_for == "child" and one.pid in parents and not one.moves
+
+    def in_front(one: Process) -> bool:
+        for parent in above(one):
+            if one.foreground or not hands_on(parent):
+                break
+            one = parent
+        return one.foreground
+
+    def works(one: Process) -> bool:
+        if one.is_shell:
+            return one.cores >= SHELL_CORES
+        if waits_for_person(one.command) or hands_on(one) or any(_monitors(two) for two in above(one)):
+            return False
+        return one.moves or (in_front(one) and not one.serves)
+
+    return [one for one in processes if works(one)]
 
 
-def in_words(working: Sequence[Process]) -> str:
+def _monitors(process: Process) -> bool:
+    return bool(process.command) and os.path.basename(process.command[0]) in MONITORS
+
+
+def resting(terminals: int, processes: Sequence[Process]) -> str:
+    """Such as ``2 terminals, nothing runs``; a job that somebody suspended is named."""
+    if not terminals:
+        return "No terminal is open"
+    suspended = [one for one in processes if one.suspended]
+    words = f"{shown(suspended[0].command)} is suspended" if suspended else "nothing runs"
+    return f"{terminals} terminal{'' if terminals == 1 else 's'}, {words}"
+
+
+def in_words(busy: Sequence[Process]) -> str:
     """Such as ``train.py runs in a terminal (0.97 cores)``."""
-    first = max(working, key=lambda one: (one.cores, one.foreground))
-    more = f", {len(working) - 1} more with it" if len(working) > 1 else ""
-    cores = sum(one.cores for one in working)
+    first = max(busy, key=lambda one: (one.cores, one.foreground))
+    more = f", {len(busy) - 1} more with it" if len(busy) > 1 else ""
+    cores = sum(one.cores for one in busy)
     return f"{shown(first.command)} runs in a terminal ({cores:.2f} cores{more})"
 
 
@@ -112,19 +163,12 @@ class Terminals:
         now = self.monotonic()
         manager = self.manager()
         terminals: Mapping[str, Any] = dict(getattr(manager, "terminals", None) or {})
-        working = [one for one in self._processes(terminals, now) if works(one)]
-        state = "busy" if working else "idle"
+        processes = self._processes(terminals, now)
+        busy = working(processes)
+        state = "busy" if busy else "idle"
         if state != self._state:
             self._state, self._since = state, now
-        if working:
-            detail = in_words(working)
-        else:
-            count = len(terminals)
-            detail = (
-                "No terminal is open"
-                if not count
-                else f"{count} terminal{'' if count == 1 else 's'}, nothing runs"
-            )
+        detail = in_words(busy) if busy else resting(len(terminals), processes)
         return LocalSignal("terminal", state, now - self._since, detail)
 
     def _processes(self, terminals: Mapping[str, Any], now: float) -> list[Process]:
@@ -147,7 +191,8 @@ class Terminals:
                 continue  # closed meanwhile
             for process in family:
                 try:
-                    found.append(self._look(process, group, process.pid == pty.pid, now, looks))
+                    one = self._look(process, group, process.pid == pty.pid, now, looks)
+                    found += [one] if one is not None else []
                 except (psutil.Error, OSError):
                     continue
         self._looks = looks
@@ -155,8 +200,12 @@ class Terminals:
 
     def _look(
         self, process: Any, group: int, is_shell: bool, now: float, looks: dict[tuple[int, float], Looks]
-    ) -> Process:
+    ) -> Process | None:
+        """None where nothing is left of it but its exit status."""
         with process.oneshot():
+            parent, status = process.ppid(), process.status()
+            if status == "zombie":
+                return None
             key = (process.pid, process.create_time())
             times = process.cpu_times()
             seconds = times.user + times.system
@@ -170,14 +219,43 @@ class Terminals:
         else:
             span = now - old.at
             cores, rate = (seconds - old.seconds) / span, (moved - old.moved) / span
+        foreground, waits_for = os.getpgid(process.pid) == group, waited_for(process.pid)
+        silent = foreground and not is_shell and waits_for == "" and cores < SERVER_CORES
         return Process(
             process.pid,
             command,
-            os.getpgid(process.pid) == group,
+            foreground,
             max(0.0, cores),
             max(0.0, rate),
             is_shell,
+            parent,
+            waits_for,
+            silent and not waits_for_person(command) and serves_nobody(process),
+            status == "stopped",
         )
+
+
+def waited_for(pid: int) -> str:
+    """What its first thread waits for: ``child``, ``time``, or ``""`` for all else and where the system does not say."""
+    try:
+        place = Path(f"/proc/{pid}/wchan").read_text()
+    except OSError:
+        return ""
+    if place.startswith("do_wait") or place in ("wait4", "kernel_wait4", "kernel_waitid"):
+        return "child"
+    return "time" if "nanosleep" in place else ""
+
+
+def serves_nobody(process: Any) -> bool:
+    """Whether it listens for connections over TCP and has none, in either direction."""
+    import psutil
+
+    try:
+        of = getattr(process, "net_connections", None) or process.connections
+        found = {one.status for one in of(kind="tcp")}
+    except (psutil.Error, OSError):
+        return False
+    return psutil.CONN_LISTEN in found and not found & {psutil.CONN_ESTABLISHED, psutil.CONN_SYN_SENT}
 
 
 def _moved(process: Any) -> float:

@@ -291,7 +291,7 @@ def test_what_a_child_used_is_counted_once_also_when_it_has_ended() -> None:
         server: Usage(1, "server", 99.0, 0.0),
         kernel: Usage(2, "python", 10.5, 6.0),  # make ended: 4.5 were known, 0.5 are new
     }
-    assert used(before, after, {1, 2}) == pytest.approx({"python": 1.0})
+    assert used(before, after, {1, 2}) == pytest.approx({kernel: 1.0})
 
 
 def test_a_session_is_busy_above_the_threshold_and_rests_since_it_fell_below() -> None:
@@ -318,6 +318,46 @@ def test_a_session_is_busy_above_the_threshold_and_rests_since_it_fell_below() -
     go_on(60, 0.02)
     signal = computing.signal()
     assert signal.state == "idle" and signal.since_seconds == pytest.approx(300 - 30, abs=10)
+
+
+@pytest.mark.parametrize(
+    ("workers", "each", "state"), [(6, 0.022, "idle"), (40, 0.03, "idle"), (2, 0.06, "busy")]
+)
+def test_workers_of_a_cluster_without_a_task_are_at_rest_however_many(
+    workers: int, each: float, state: str
+) -> None:
+    now = [0.0]
+    computing = Computing(
+        lambda: {1},
+        lambda: {
+            (10 + number, 0.0): Usage(2, "python", now[0] * each, 0.0, 0.0, now[0] * 0.2)
+            for number in range(workers)
+        },
+        lambda: now[0],
+    )
+    for _ in range(12):
+        now[0] += 5
+        computing.look()
+    assert computing.signal().state == state
+    assert computing.cores() == pytest.approx(workers * each)
+
+
+def test_many_short_programs_that_compute_count_together_for_whoever_started_them() -> None:
+    """Each lives for less than two looks: what was seen of it, and the rest, which its parent has."""
+    now, looks = [0.0], [0]
+
+    def read() -> dict[tuple[int, float], Usage]:
+        looks[0] += 1
+        make = Usage(1, "make", 0.0, looks[0] * 1.2)
+        return {(2, 0.0): make, (100 + looks[0], now[0]): Usage(2, "cc", 0.6, 0.0)}
+
+    computing = Computing(lambda: {1}, read, lambda: now[0])
+    for _ in range(12):
+        now[0] += 5
+        computing.look()
+    signal = computing.signal()
+    assert signal.state == "busy"
+    assert signal.detail.startswith(("make computes: 0.2", "cc computes: 0.2"))
 
 
 def test_what_writes_steadily_without_computing_is_busy_and_named() -> None:

@@ -3,8 +3,8 @@
     .venv/bin/python -m tests.benchmarks.activity [--at-once 8] [--only NAME …] [--part 1/8] [--json FILE]
     .venv/bin/python -m tests.benchmarks.activity --report FILE …
 
-Each scenario of activity_labels.yaml (its text and label were written before the scenarios and, for ours, without the
-rules in sight) runs in a real server of either Hub: real kernels, terminals, transfers, connections. The clocks are
+Each scenario of activity_labels.yaml (its text and label were written before the scenarios and without the rules in
+sight, ten of them by a reader who had seen nothing but the product's description) runs in a real server of either Hub: real kernels, terminals, transfers, connections. The clocks are
 short: an idle limit of 60 s for half an hour, and Jupyter's own, the peer's and ours by the same factor. Looked at is
 whether the server is there two idle limits after the scenario was set up, and what ours said of it then, or
 when it stopped it. A browser's tab is played: its polls, its connection to the kernel, and what it tells of input.
@@ -30,7 +30,8 @@ from tornado.httpclient import AsyncHTTPClient
 
 from .activity_hubs import IDLE_SECONDS, Ours, Peer
 from .activity_places import Place
-from .activity_scenarios import PROFILE, SCENARIOS
+from .activity_reader import SCENARIOS
+from .activity_scenarios import PROFILE
 
 LABELS = Path(__file__).with_name("activity_labels.yaml")
 LOOK_SECONDS = 2 * IDLE_SECONDS

@@ -130,14 +130,18 @@ class Place:
     async def write(self, path: str, text: str) -> None:
         await self.ask(f"api/contents/{path}", "PUT", {"type": "file", "format": "text", "content": text})
 
-    async def terminal(self, *lines: str, close: bool = True) -> str:
-        """Types lines into a new terminal; answers its name. The tab is closed."""
+    async def terminal(self, *lines: str, close: bool = True, pause: float = 0.0, then: str = "") -> str:
+        """Types lines into a new terminal, and then after a pause in seconds; answers its name. The tab is closed."""
         name: str = (await self.ask("api/terminals", "POST"))["name"]
         url = f"{self.side.url}/user/{self.user}/terminals/websocket/{name}".replace("http", "ws", 1)
         socket = await websocket_connect(HTTPRequest(url, headers={"Authorization": f"token {self.token}"}))
         await asyncio.sleep(2)
         for line in lines:
             await socket.write_message(json.dumps(["stdin", line]))
+            await asyncio.sleep(0.7)
+        if then:
+            await asyncio.sleep(pause)
+            await socket.write_message(json.dumps(["stdin", then]))
             await asyncio.sleep(0.7)
         if close:
             socket.close()

@@ -78,7 +78,14 @@ class LabServer:
                 stderr=out,
                 start_new_session=True,
             )
-        until(lambda: "lab" in self.ears.heard(), self.log.read_text)
+        until(lambda: "lab" in self.ears.heard() and self._listens(), self.log.read_text)
+
+    def _listens(self) -> bool:
+        try:
+            self.call("GET", "api")
+        except urllib.error.URLError:
+            return False
+        return True
 
     def signal(self, name: str) -> LocalSignal:
         report = self.ears.heard()["lab"].report

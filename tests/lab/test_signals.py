@@ -8,10 +8,12 @@ import socket
 import time
 import urllib.error
 
+import psutil
 import pytest
 import websocket
 
 from jupyterhub_notebooks.contract import Verdict
+from tests.agents_service import free_port
 
 from .harness import BROWSER, LabServer, until
 
@@ -87,17 +89,53 @@ def test_of_many_kernels_the_one_that_works_is_named(lab: LabServer) -> None:
     lab.says("kernel", "idle", "No kernel runs")
 
 
-def test_a_cell_that_a_program_without_a_browser_runs_is_work_and_nobody_s_presence(lab: LabServer) -> None:
+def test_a_program_that_runs_the_same_cell_again_is_nobody_and_a_desktop_editor_with_other_cells_is_somebody(
+    lab: LabServer,
+) -> None:
     person, program = lab.kernel("mine.ipynb"), lab.kernel("job.ipynb", browser=False)
+    program.run("import time; time.sleep(2)")
+    lab.says("cell", "busy", "job.ipynb")
     person.run("1")
     lab.says("cell", "busy", "mine.ipynb")
-    program.run("import time; time.sleep(3)")
+    program.run("import time; time.sleep(2)")
     lab.says("kernel", "busy", "A cell runs in job.ipynb")
     lab.says("kernel", "idle")
     assert "mine.ipynb" in lab.signal("cell").detail
+    program.run("import time; time.sleep(1)")
+    lab.says("cell", "busy", "job.ipynb")
     for page in (person, program):
         page.close()
         lab.call("DELETE", f"api/kernels/{page.kernel}")
+
+
+def test_what_a_page_s_timer_asks_of_a_kernel_is_no_work_until_it_takes_long(lab: LabServer) -> None:
+    page = lab.kernel("plot.ipynb")
+    page.run("import time")
+    page.waits_for("execute_reply")
+    lab.says("cell", "busy", "plot.ipynb")
+    lab.says("cell", "idle", "plot.ipynb")
+    lab.says("kernel", "idle", "kernel is idle")
+    before = lab.signal("kernel").since_seconds or 0.0
+    quick = {"code": "time.sleep(0.05)", "silent": False, "store_history": False}
+    for _ in range(5):
+        for kind, content in (
+            ("execute_request", quick),
+            ("execute_request", {**quick, "silent": True}),
+            ("comm_msg", {"comm_id": "nobody's", "data": {}}),
+            ("is_complete_request", {"code": "time"}),
+        ):
+            page.send("shell", kind, content)
+        page.waits_for("is_complete_reply")
+        assert lab.signal("kernel").state == "idle"
+    assert lab.ears.ask(5)
+    now = lab.signal("kernel")
+    assert now.state == "idle" and (now.since_seconds or 0.0) > before
+    assert lab.signal("cell").state == "idle"
+    page.send("shell", "execute_request", {**quick, "code": "time.sleep(6)"})
+    lab.says("kernel", "busy", "A cell runs in plot.ipynb")
+    assert (lab.says("kernel", "idle").since_seconds or 0.0) < 2
+    page.close()
+    lab.call("DELETE", f"api/kernels/{page.kernel}")
 
 
 def test_a_kernel_that_died_in_a_cell_is_not_busy(lab: LabServer) -> None:
@@ -129,6 +167,46 @@ def test_a_silent_command_in_a_terminal_is_work_and_a_prompt_or_an_editor_is_not
     until(lambda: lab.ears.heard()["lab"].at > heard + 1.5, "reports go on")
     assert lab.signal("terminal").state == "idle"
     lab.call("DELETE", f"api/terminals/{name}")
+
+
+def test_a_server_that_nobody_calls_a_pager_a_monitor_and_a_suspended_job_are_no_work(lab: LabServer) -> None:
+    def opened(line: str) -> tuple[str, websocket.WebSocket]:
+        name = lab.call("POST", "api/terminals")["name"]
+        return name, typed(lab, line, name)
+
+    port = free_port()
+    name, _ = opened(f"python3 -m http.server {port} --bind 127.0.0.1")
+    until(lambda: answers(port), "the server")
+    lab.says("terminal", "idle", "1 terminal, nothing runs")
+    with socket.create_connection(("127.0.0.1", port)):
+        lab.says("terminal", "busy", "python3")
+    lab.says("terminal", "idle")
+    lab.call("DELETE", f"api/terminals/{name}")
+    for line, program in (
+        ("bash -c 'less /etc/passwd; true'", "less"),
+        ("watch -n 0.1 sleep 0.3", "watch"),
+    ):
+        name, _ = opened(line)
+        until(lambda: is_running(program), program)  # noqa: B023  called at once
+        lab.says("terminal", "idle", "1 terminal, nothing runs")
+        for _ in range(5):
+            assert lab.ears.ask(5)
+            assert lab.signal("terminal").state == "idle"
+        lab.call("DELETE", f"api/terminals/{name}")
+    name, job = opened("python3 -c 'while True: pass' job")
+    lab.says("terminal", "busy", "python3")
+    job.send(json.dumps(["stdin", "\x1a"]))
+    lab.says("terminal", "idle", "1 terminal, python3 while True: pass is suspended")
+    lab.call("DELETE", f"api/terminals/{name}")
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
+def is_running(name: str) -> bool:
+    return any(one.info["name"] == name for one in psutil.process_iter(["name"]))
 
 
 def test_a_job_in_the_background_of_a_terminal_counts_while_it_computes(lab: LabServer) -> None:
