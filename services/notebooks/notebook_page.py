@@ -161,7 +161,7 @@ async def behind(context: Context, person: Person, view: NotebookView, now: date
         "saves": saves,
         "sizes": {one.number: show_size(one.size_bytes) for one in saves},
         "added": {one.number: show_size(one.stored_bytes) for one in saves},
-        "reasons": _reasons(past),
+        "reasons": _reasons(past, saves),
         "more_saves": max(0, number - len(saves)),
         "space": _space(view, stored),
         **(await _settings(context, person, view) if own else {"choices": [], "chosen": None, "flavor": ""}),
@@ -184,12 +184,21 @@ def _ran(one: Session, made: tuple[int, int] | None) -> dict[str, Any]:
     return {"row": one, "ran": ran, "saved": saved}
 
 
-def _reasons(past: Sequence[Session]) -> dict[str, str]:
-    """Why a snapshot was made, by its session: while running, or at which end."""
-    return {
-        one.id: cause_of(one.cause or "").title.split(",")[0].casefold() if one.closed_at else "while running"
-        for one in past
-    }
+def _reasons(past: Sequence[Session], saves: Sequence[Snapshot]) -> dict[int, str]:
+    """Why a snapshot was made, by its number: while running, or at which end. saves: newest first."""
+    made: dict[int, str] = {}
+    by_id, last = {one.id: one for one in past}, set()
+    for save in saves:
+        session = by_id.get(save.session)
+        if session is None:
+            continue
+        asked = session.stop_asked_at
+        at_end = session.closed_at and save.session not in last and (asked is None or save.at >= asked)
+        made[save.number] = (
+            cause_of(session.cause or "").title.split(",")[0].casefold() if at_end else "while running"
+        )
+        last.add(save.session)
+    return made
 
 
 def _space(view: NotebookView, added: int) -> dict[str, Any]:

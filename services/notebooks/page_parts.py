@@ -83,6 +83,7 @@ class SnapshotHandler(Part):
             "counts": "",
             "more": None,
             "unshown": "",
+            "before": None,
         }
         try:
             shown |= await (self._folder(view, one.number) if browse else self._changes(view, one.number))
@@ -126,9 +127,11 @@ class SnapshotHandler(Part):
 
     async def _changes(self, view: NotebookView, number: int) -> dict[str, Any]:
         found = await keeping.changes(self.context, view, number, None, CHANGES_SHOWN)
+        older = await self.context.ledger.run(snapshots.newest, view.notebook.workspace, 1, number)
         rows = [
             {
                 "path": quoted_path(one["path"]),
+                "folder": quoted_path(one["path"].rpartition("/")[0]),
                 "name": plain(one["path"]),
                 "what": WHAT[one["what"]],
                 "there": one["what"] != "removed",
@@ -140,7 +143,12 @@ class SnapshotHandler(Part):
         words = [f"{number:,} {WHAT[what]}" for what, number in found["counts"].items() if number]
         total = sum(found["counts"].values())
         more = count(total - len(rows), "more file") if total > len(rows) else ""
-        return {"changes": rows, "counts": ", ".join(words) or "nothing changed", "unshown": more}
+        return {
+            "changes": rows,
+            "counts": ", ".join(words) or "nothing changed",
+            "unshown": more,
+            "before": older[0].number if older else None,
+        }
 
 
 class SpaceHandler(Part):
@@ -233,7 +241,9 @@ class ChangeHandler(Part):
         except NotebooksError as error:
             problem = error
         command = command_line("set", called(self.person, view), body.chosen())
-        self.page("change.html", said=said, problem=problem, command=command)
+        was, wanted = view.notebook.profile, body.chosen().get("profile", "")
+        title = f"From {was} to {wanted}" if was and wanted not in ("", was) else ""
+        self.page("change.html", title=title, said=said, problem=problem, command=command)
 
 
 class LogHandler(Handler):

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from jupyterhub_notebooks import __version__
+from jupyterhub_notebooks.client.actions import command_line
 from jupyterhub_notebooks.clock import to_text
 from jupyterhub_notebooks.enforcement.state import Moment, Sentence, show_moment
 from jupyterhub_notebooks.profiles.form import html as cards_html
@@ -42,6 +43,7 @@ class Pages:
             trash_days=context.settings.trash_days,
             version=__version__,
             static=self.static,
+            command_line=command_line,
             cards=lambda made, chosen="": Markup(cards_html(made, chosen)),
         )
         self._environment.filters.update(

@@ -271,7 +271,7 @@ class Scenes:
         yield Scene(
             "new-linked",
             mara,
-            f"{PAGES}new?profile=team-3&name=Maps&repo=https://example.org/team/maps.git&file=start.ipynb",
+            f"{PAGES}new?profile=team-4&name=Maps&repo=https://example.org/team/maps.git&file=start.ipynb",
         )
         yield Scene("new-filter", mara, f"{PAGES}new", _filter)
         yield Scene("new-gpu", mara, f"{PAGES}new", _gpu)
@@ -282,7 +282,7 @@ class Scenes:
         yield Scene("not-saved", mara, f"{own}geo")
         yield Scene("running-busy", mara, f"{own}training")
         yield Scene("running-warned", mara, f"{own}churn")
-        yield Scene("notebook", mara, f"{own}explore")
+        yield Scene("notebook", mara, f"{own}explore", _filled)
         yield Scene("stopped", mara, f"{own}report-2026")
         yield Scene("snapshots", mara, f"{own}explore/snapshots")
         yield Scene("snapshot", mara, f"{own}explore/snapshots/3")
@@ -291,8 +291,9 @@ class Scenes:
         session = self.told("broken-set-up")["last_session"]
         yield Scene("log", mara, f"{PAGES}sessions/{session}/log")
         yield Scene("nothing", mara, f"{PAGES}n/mara/none")
-        for page in ("help", "help/guide", "help/admin", "about", "feedback"):
+        for page in ("help", "help/guide", "about", "feedback"):
             yield Scene(page.replace("/", "-"), mara, f"{PAGES}{page}")
+        yield Scene("help-admin", admin, f"{PAGES}help/admin")
 
 
 def _open_menu(page: Page) -> None:
@@ -337,6 +338,10 @@ def _gpu(page: Page) -> None:
 def _refused(page: Page) -> None:
     page.locator("[data-nb-go]").click()
     page.locator("[data-nb-error]").wait_for()
+
+
+def _filled(page: Page) -> None:
+    page.locator(".nb-fill").wait_for()
 
 
 def _tick(page: Page) -> None:

@@ -187,6 +187,9 @@
     if (!dialog) return form.requestSubmit(button);
     one("h2", dialog).textContent = form.dataset.nbAsks;
     one("[data-nb-why]", dialog).textContent = form.dataset.nbAsk;
+    const line = one("[data-nb-line]", dialog);
+    line.textContent = form.dataset.nbAskLine ?? "";
+    line.hidden = !line.textContent;
     const yes = one("[data-nb-yes]", dialog);
     yes.textContent = button?.textContent.trim() ?? "Go on";
     yes.onclick = () => {
@@ -300,6 +303,7 @@
     const seconds = Math.round((Date.now() - freshAt) / 1000);
     const since = new Date(freshAt).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
     line.classList.toggle("t-err", lost || Boolean(problem));
+    one("[data-nb-retry]").hidden = !lost;
     if (problem) line.textContent = problem;
     else if (lost || seconds > 60) line.textContent = line.dataset.nbAway.replace("{at}", since);
     else line.textContent = seconds < 2 ? "Updated just now" : `Updated ${seconds}\u00a0s ago`;
@@ -341,6 +345,7 @@
   if (list) {
     turnIn(one("[data-nb-moves]", list) ? 5000 : 30000);
     setInterval(() => updated(), 5000);
+    one("[data-nb-retry]")?.addEventListener("click", turn);
     document.addEventListener("visibilitychange", () => !document.hidden && Date.now() - freshAt > 5000 && turn());
     one("[data-nb-list-filter] [data-nb-find]")?.addEventListener("input", (event) => {
       const address = new URL(location.href);

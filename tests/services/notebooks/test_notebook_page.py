@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -29,6 +30,11 @@ async def test_a_snapshot_s_page_shows_what_changed_and_every_file_and_gives_the
     shown = body(await site.page(token, at))
     assert "1 new, 1 changed, since the snapshot before." in shown
     assert f'href="{PREFIX}{at}/file?path=a.txt"' in shown
+    gone = saved.save({"data/x.csv": None})
+    shown = body(
+        await site.page(token, f"n/mara/churn/snapshots/{gone}")
+    )  # what is deleted leads to where it still is
+    assert f'href="{PREFIX}{at}?browse=1&amp;path=data">snapshot {number}</a>' in shown
     browsed = body(await site.page(token, f"{at}?browse=1&path=data"))
     assert ".hidden" in browsed and "x.csv" in browsed
     got = await site.page(token, f"{at}/file?path=data/x.csv")
@@ -38,6 +44,22 @@ async def test_a_snapshot_s_page_shows_what_changed_and_every_file_and_gives_the
     assert "The next start has them. The present state stays as a snapshot" in shown
     saved.begin()
     assert "Put copies in restored/" in body(await site.page(token, at))
+
+
+async def test_snapshots_say_whether_they_came_at_an_end(site: Site, tmp_path: Path) -> None:
+    token = site.hub.add("mara")
+    saved = Saved(site, tmp_path)
+    session = saved.begin()
+    saved.save({"a.txt": "one"}, session)
+    sessions.stop_asked(site.ledger, session.id, site.context.now())
+    saved.save({"a.txt": "two"}, session)
+    saved.close(session)
+    running = saved.begin(ready=False)
+    page = body(await site.page(token, "n/mara/churn"))
+    told = re.findall(r'<span class="sub">(while running|stopped)</span>', page)
+    assert told == ["stopped", "while running"]  # newest first
+    assert "<td>Starting" in page and "not yet" in page
+    saved.close(running)
 
 
 async def test_names_of_files_and_snapshots_and_lines_of_logs_stay_text(site: Site, tmp_path: Path) -> None:

@@ -328,6 +328,10 @@ async def test_the_list_is_sorted_and_filtered_by_its_address(site: Site) -> Non
     assert "alpha" not in body(await site.page(token, "?show=needs"))
     assert "beta" not in body(await site.page(token, "rows?find=alp"))
     assert "Nothing matches" in body(await site.page(token, "?find=zzz"))
+    for view in notebooks.views(site.ledger):
+        notebooks.trash(site.ledger, view.notebook.id, user.id, SYSTEM_CLOCK.now())
+    empty = body(await site.page(token, ""))
+    assert "You have no notebook outside the trash" in empty and "put one back" in empty
 
 
 async def test_static_files_need_no_login_and_health_says_so(site: Site) -> None:
