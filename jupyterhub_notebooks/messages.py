@@ -2,6 +2,10 @@
 
 Promises: pages, REST API, commands and JupyterLab take these words from here; each situation that stands here comes about
 (tests/services/notebooks/test_messages.py names its cause). ``{name}`` are values. Standard library only, pure.
+
+What is not told yet, because there is nothing that it could come about by: a quota that is used up, ends first or stands at
+80 %, and the most notebooks at once (no quotas); all places in use and a queue that is over (no queue); a blocked host
+(no rule for the network is enforced); a full GPU's memory by notebook file (no kernel's part of it is read).
 """
 
 from __future__ import annotations
