@@ -23,7 +23,7 @@ from ..units import show_size
 BUSY_CORES = 0.1
 REST_CORES = 0.05
 #: What computes or waits for its turn for so much of the time would compute all the time.
-WANTING_CORES = 0.5
+WANTING_CORES = 0.9
 BUSY_BYTES_PER_SECOND = 10_000.0
 #: Of the time for which a program waits for a processor, so many times what it got counts: what wakes up now and then
 #: waits too on a full machine.

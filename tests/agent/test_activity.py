@@ -330,7 +330,7 @@ def test_workers_of_a_cluster_without_a_task_are_at_rest_however_many(
     computing = Computing(
         lambda: {1},
         lambda: {
-            (10 + number, 0.0): Usage(2, "python", now[0] * each, 0.0, 0.0, now[0] * 0.2)
+            (10 + number, 0.0): Usage(2, "python", now[0] * each, 0.0, 0.0, now[0] * 0.6)
             for number in range(workers)
         },
         lambda: now[0],
