@@ -115,6 +115,9 @@ class Place:
         headers = {"Authorization": f"token {self.token}"}
         if browser:
             headers["User-Agent"] = "Mozilla/5.0 (scenario)"
+        if browser and self.ours:  # JupyterLab's page says so when it is opened
+            body = {"visible": True, "last_input_seconds": None, "page": id}
+            await self.ask("notebooks/presence", "POST", body, **{"User-Agent": "Mozilla/5.0 (scenario)"})
         return Channel(kernel, id, await websocket_connect(HTTPRequest(url, headers=headers)))
 
     async def run(
