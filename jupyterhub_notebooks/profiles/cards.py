@@ -35,7 +35,8 @@ class Card:
 
     group: the heading it stands under. kinds: the chips that show it (``cpu``, ``gpu``, ``network``).
     exceptions: sentences about what differs on this backend or of this profile. search: small letters, for
-    the filter. denied: what the person reads instead of choosing it; its ``label`` is the reason.
+    the filter. denied: what the person reads instead of choosing it; its ``label`` is the reason. broken: why its last
+    start failed, where that is the profile's own fault; it can be tried all the same.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Card:
     denied: Refusal | None = None
     is_last: bool = False
     search: str = ""
+    broken: str = ""
 
     @property
     def flavor(self) -> FlavorChoice:

@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 
-from jupyterhub_notebooks.ledger import NotebookView
+from jupyterhub_notebooks.ledger import NotebookView, profile_versions
 from jupyterhub_notebooks.profiles.cards import Card, cards
 
 from .context import Context
 from .people import Person
+
+#: Ends of a start that are the profile's own fault, in words.
+FAULTS = {
+    "image_missing": "Its image is not in its registry.",
+    "image_login": "Its image could not be fetched: the registry wants a login that this Hub has not.",
+    "image_without_agent": "Its image cannot run a notebook.",
+    "agent_too_old": "Its image has an agent that this Hub does not know.",
+}
+#: A failure that is older says nothing any more.
+REMEMBERED = timedelta(days=7)
+
+
+async def cards_told(context: Context, person: Person, last: str | None) -> list[Card]:
+    """``cards_for``, with what is known of profiles whose last start failed by their own fault."""
+    versions, since = context.catalog.versions, context.now() - REMEMBERED
+    failing = await context.ledger.run(profile_versions.failing, list(FAULTS), versions, since)
+    return [
+        replace(card, broken=f"{FAULTS[failing[card.name]]} Ask {card.contact}.")
+        if card.name in failing
+        else card
+        for card in cards_for(context, person, last)
+    ]
 
 
 def cards_for(context: Context, person: Person, last: str | None) -> list[Card]:

@@ -21,7 +21,7 @@ from jupyterhub_notebooks.profiles.form import common, options_of
 from jupyterhub_notebooks.profiles.words import EDITOR_NAMES
 
 from . import actions, recovery
-from .cards import cards_for, last_choice
+from .cards import cards_told, last_choice
 from .context import Context
 from .handling import Handler
 from .listing import SHOWS, TRASH, Row, page_of, row_of, rows, shown, states
@@ -51,7 +51,9 @@ class ListHandler(Handler):
         made, views, everyone = await listed(self.context, self.person, self.get_argument("who", ""))
         gone = await trashed(self.context, self.person, everyone)
         if not views and not everyone and not gone:
-            able = [card for card in cards_for(self.context, self.person, None) if card.denied is None]
+            all_cards = await cards_told(self.context, self.person, None)
+            able = [card for card in all_cards if card.denied is None]
+            able.sort(key=lambda card: bool(card.broken))
             number = len(self.context.catalog.profiles)
             self.page("first.html", picks=able[:3], number=number, common=common(able[:3]))
             return
@@ -142,7 +144,7 @@ class NewHandler(Handler):
         taken = [view.notebook.server_name for view in views]
         folder = repository_folder(typed["repo"]) if typed["repo"] else ""
         name = typed["name"] or free_title(folder or "Notebook", titles)
-        made = cards_for(self.context, self.person, last)
+        made = await cards_told(self.context, self.person, last)
         able = {card.name: card for card in made if card.denied is None}
         chosen = typed["profile"] if typed["profile"] in able else next(iter(able), "")
         refused = next((card for card in made if card.name == typed["profile"] and card.denied), None)

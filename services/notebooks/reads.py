@@ -24,7 +24,7 @@ from jupyterhub_notebooks.profiles.problems import suggestion
 
 from . import actions, answers, bodies, changing, keeping, recovery
 from .api import ApiHandler, CreateHandler
-from .cards import cards_for, last_choice
+from .cards import cards_told, last_choice
 from .clock_reads import SessionClockHandler, UnusedGpusHandler
 from .handling import Handler
 from .listing import as_json, row_of, states
@@ -281,7 +281,7 @@ class ProfilesHandler(ApiHandler):
 
     async def cards(self) -> list[Card]:
         views = await self.context.ledger.run(notebooks.views, user=self.person.user.id)
-        return cards_for(self.context, self.person, last_choice(views))
+        return await cards_told(self.context, self.person, last_choice(views))
 
 
 class ProfileHandler(ProfilesHandler):

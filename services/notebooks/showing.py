@@ -65,5 +65,6 @@ def card_json(card: Card) -> dict[str, Any]:
         "editors": list(card.editors),
         "exceptions": list(card.exceptions),
         "deprecated": card.deprecated or None,
+        "broken": card.broken or None,
         "denied": card.denied.as_json()["error"] if card.denied else None,
     }
