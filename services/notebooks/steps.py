@@ -70,11 +70,13 @@ def _sub(session: Session, state: State) -> str:
     if session.phase == "restoring" and state.progress:
         files = f"{session.done_files:,} of {session.total_files:,} files. " if session.total_files else ""
         return files + "Your saved workspace is only read."
+    script = "; the profile's startup script runs, and its lines are in the log"
     return {
         "": "",
         "hello": "opening it",
         "restoring": "asking storage",
-        "initializing": "making what is missing: environment, kernel, settings",
+        "initializing": "making what is missing: environment, kernel, settings"
+        + (script if session.launch.get("startup_script") else ""),
         "starting": "JupyterLab is starting",
         "running": "JupyterLab answers; opening the way to it",
     }.get(session.phase, "")
