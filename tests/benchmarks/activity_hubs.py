@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from jupyterhub_notebooks.cli import tools
-from jupyterhub_notebooks.ledger import notebooks, sessions, users
+from jupyterhub_notebooks.ledger import intents, notebooks, sessions, users
 from tests.end_to_end.product import free_port, until
 from tests.hub import RunningHub, start_hub
 
@@ -128,19 +128,15 @@ class Ours:
         return rows[0] if rows else None
 
     def outcome(self, user: str) -> tuple[str, str]:
-        """(verdict, what became of it) now."""
+        """(verdict, what became of it) now; of a stop, what it was decided on: keeping variables is work again."""
         row = self.session(user)
         late = row.verdict_at is None or (datetime.now(UTC) - row.verdict_at).total_seconds() > 20
         if row.stop_asked_at is None and row.closed_at is None:
             return ("unknown" if late else row.verdict), "runs"
-        cause = row.cause or self.cause(row.id)
-        return row.verdict or "unknown", {"idle": "stopped", "session_limit": "limit"}.get(cause, cause)
-
-    def cause(self, session: str) -> str:
-        from jupyterhub_notebooks.ledger import intents
-
-        stop = intents.last_stop(self.hub.ledger, session)
-        return stop.cause if stop is not None else "ended"
+        stop = intents.last_stop(self.hub.ledger, row.id)
+        verdict = str((stop.evidence if stop is not None else {}).get("verdict") or row.verdict or "unknown")
+        cause = row.cause or (stop.cause if stop is not None else "ended")
+        return verdict, {"idle": "stopped", "session_limit": "limit"}.get(cause, cause)
 
     async def relay(self) -> asyncio.AbstractServer:
         """From notebooks to services/agents; a connection of a session that is cut is closed at once."""
