@@ -8,6 +8,7 @@ import pytest
 
 from jupyterhub_notebooks.errors import Damaged, NoSpace, NotebooksError, StorageAway
 from jupyterhub_notebooks.workspace import Rule, WorkspaceStore, check, open_store, prune
+from jupyterhub_notebooks.workspace.store import direct as straight
 from jupyterhub_notebooks.workspace.store import s3
 from jupyterhub_notebooks.workspace.store.directory import DirectoryStore
 
@@ -21,14 +22,15 @@ BLOCKS = "/blocks/"
 
 @pytest.fixture
 def quick(monkeypatch):
-    """A server that says nothing is given up after half a second, not after a minute."""
+    """A server that says nothing is given up after three seconds, not after a minute."""
     real = s3._arguments
 
     def arguments(options):
         made = real(options)
-        return {**made, "config_kwargs": {**made["config_kwargs"], "read_timeout": 0.5}}
+        return {**made, "config_kwargs": {**made["config_kwargs"], "read_timeout": 3.0}}
 
     monkeypatch.setattr(s3, "_arguments", arguments)
+    monkeypatch.setattr(straight, "ANSWER_SECONDS", 3.0)
 
 
 def opened(server, folder, url=""):

@@ -278,7 +278,7 @@ def test_dying_at_any_change_leaves_every_kept_snapshot_whole_and_the_next_run_g
 
 
 KILLED = """
-import os, sys
+import os, sys, time
 from datetime import datetime, timedelta
 from jupyterhub_notebooks.workspace import WorkspaceStore, open_store, prune, Rule
 
@@ -288,6 +288,7 @@ class Announced(WorkspaceStore):
         if phase != self.phase:
             self.phase = phase
             os.write(1, phase.encode() + b"\\n")
+            time.sleep(0.01)  # a full machine reads it late
     def numbers(self):
         self.say("reading")
         return super().numbers()
@@ -345,7 +346,7 @@ def killed_prune(space, number, phase, chance):
     while said != phase:
         said = process.stdout.readline().strip()
         assert said, f"it ended without {phase}"
-    time.sleep(chance.random() * 0.004)
+    time.sleep(chance.random() * 0.014)
     process.send_signal(signal.SIGKILL)
     rest = process.communicate()[0].split()
     assert process.returncode == -signal.SIGKILL

@@ -20,7 +20,8 @@ from urllib.request import getproxies
 from .signing import S3Signer
 
 _CONNECT_SECONDS = 5.0
-_ANSWER_SECONDS = 60.0
+#: A server that says nothing for so long is asked again: well below the time for which a store is tried.
+ANSWER_SECONDS = 20.0
 _MOST_KEPT = 32
 _MOST_ERROR = 65536
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9]{1,60})\s*</Code>")
@@ -101,7 +102,7 @@ class Direct:
         else:
             made = http.client.HTTPConnection(host, port, timeout=_CONNECT_SECONDS)
         made.connect()
-        made.sock.settimeout(_ANSWER_SECONDS)
+        made.sock.settimeout(ANSWER_SECONDS)
         connection: http.client.HTTPConnection = made
         return connection
 
