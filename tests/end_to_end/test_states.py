@@ -78,7 +78,7 @@ def test_each_state_is_told_with_its_reason_and_its_next_step(at_list: Page, sce
 def test_keep_working_moves_the_idle_stop(at_list: Page) -> None:
     page = at_list
     row(page, "Churn").get_by_role("button", name="Keep working").click()
-    expect(page.locator("#nb-toast")).to_contain_text("Idle stop moved to")
+    expect(page.locator("#nb-toast")).to_contain_text("Idle stop moved to", timeout=30_000)
     expect(row(page, "Churn").get_by_role("button", name="Keep working")).to_have_count(0)
 
 
@@ -153,7 +153,9 @@ def test_a_running_notebook_changes_its_profile_in_one_action(at_list: Page, sce
     page.locator("#sp").select_option("notebook-cpu-small")
     expect(page.locator("[data-nb-preview]")).to_contain_text("a restart ends its kernels and terminals")
     page.get_by_role("button", name="Save, stop and start with it").click()
-    expect(page.locator("#nb-toast")).to_contain_text("is saved, stopped and started on notebook-cpu-small")
+    expect(page.locator("#nb-toast")).to_contain_text(
+        "is saved, stopped and started on notebook-cpu-small", timeout=30_000
+    )
     until(
         lambda: (
             scenes.told("explore")["state"] == "RUNNING"
