@@ -10,6 +10,7 @@ whether the server is there two idle limits after the scenario was set up, and w
 when it stopped it. A browser's tab is played: its polls, its connection to the kernel, and what it tells of input.
 
 On a machine with few cores it is run in parts, each with both Hubs: --json adds to a file, --report reads it.
+TMPDIR has to lie on a disk: what is written into memory is not counted as written (copying-thread).
 """
 
 from __future__ import annotations
