@@ -27,6 +27,7 @@ from .kernels import CELL_SECONDS, Kernels, watch_input, watch_server_side_input
 from .link import Link
 from .pages import AskHandler, LiveHandler, Pages, PresenceHandler
 from .presence import INPUT_SECONDS, Presence
+from .reviving import watch_restarts
 from .terminals import Terminals
 from .transfers import SAVED_SECONDS, STILL_SECONDS, Transfers, watch_downloads, watch_saves
 from .variables.handler import VariablesHandler
@@ -81,6 +82,7 @@ class NotebooksSignals(LoggingConfigurable):
             self.kernels.unwatch,
             watch_input(ZMQChannelsWebsocketConnection, lambda: self.kernels),
             watch_server_side_input(sys.modules, lambda: self.kernels),
+            watch_restarts(self._server.kernel_manager, sys.modules),
             watch_saves(self._server.contents_manager, self.transfers),
             self._watch_requests(),
         ]
