@@ -34,7 +34,7 @@ IMAGES: dict[str, str | None] = {
 }
 #: What images install beside our wheel, and which of its extras.
 EXTRAS = "s3,postgresql,docker,kubernetes,oidc"
-BESIDE = ("ipykernel", "ipywidgets")
+BESIDE = ("ipykernel", "ipywidgets", "jupyter-server-proxy")
 #: The oldest Python of a base that the pins fit: Debian 12's.
 LOWEST_PYTHON = "3.11.2"
 PASSED_ON = ("PIP_INDEX_URL", "GOPROXY")

@@ -29,8 +29,9 @@ from ..contract import (
     SignalsReport,
 )
 from .asking import Asking
+from .beside import Beside, read_beside
 from .checkpointing import Checkpointing
-from .computing import Computing
+from .computing import Computing, read_tree
 from .ears import Ears, Heard
 from .gpu import Gpus, find_reader
 from .standing import Standing
@@ -98,8 +99,10 @@ class Activity:
         standing: Standing,
         say: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
+        beside: Beside | None = None,
     ) -> None:
         self._server, self._standing, self._say, self._monotonic = server, standing, say, monotonic
+        self._beside, self._seen_beside = beside, Heard(SignalsReport(), monotonic())
         self._answer: tuple[float, HeartbeatAnswer] | None = None
         self._time = ServiceTime()
         self.asking = Asking()
@@ -108,7 +111,8 @@ class Activity:
         ears = (self.state, say, monotonic, self._took, self.asking.answer)
         self._ears = Ears(socket_path, *ears) if socket_path is not None else None
         self._looking = threading.Lock()
-        self._computing = Computing(self._spared, monotonic=monotonic)
+        read = read_beside if beside is not None else lambda: read_tree(os.getpid())
+        self._computing = Computing(self._spared, read, monotonic)
         self._gpus = Gpus(None, monotonic=monotonic)
         self._asked_at: float | None = None
         self._began = monotonic()
@@ -153,13 +157,15 @@ class Activity:
             return ()
         now = self._monotonic()
         heard = self._ears.heard() if self._ears is not None else {}
+        if self._beside is not None:
+            heard = {"beside": self._seen_beside}
         with self._looking:
             own = (self._computing.signal(), self._gpus.signal())
         told = merged(
             of_reports(heard, now, self._asked_at),
             OF_SERVER,
             "The server has not said yet what goes on in it"
-            if now - self._began < SILENT_SECONDS
+            if now - self._began < SILENT_SECONDS and self._beside is None
             else "The server does not say what goes on in it",
         )
         return tuple(self._stamped(one, now) for one in (*told, *own))
@@ -169,7 +175,7 @@ class Activity:
         asked_at = self._monotonic()
         thread = threading.Thread(target=self._look, args=(True,), name="look", daemon=True)
         thread.start()
-        if self._ears is not None and self._ears.ask(ASK_SECONDS):
+        if self._beside is not None or (self._ears is not None and self._ears.ask(ASK_SECONDS)):
             self._asked_at = None
         else:
             self._asked_at = asked_at
@@ -228,7 +234,8 @@ class Activity:
 
     def _spared(self) -> set[int]:
         server = self._server()
-        return {os.getpid()} | ({server} if server is not None else set())
+        beside = set(self._beside.pids()) if self._beside is not None else set()
+        return {os.getpid(), *beside} | ({server} if server is not None else set())
 
     def _stamped(self, one: LocalSignal, now: float) -> Signal:
         since = None if one.since_seconds is None else self._time.at(now - one.since_seconds)
@@ -260,6 +267,10 @@ class Activity:
             told = now
 
     def _look(self, at_once: bool = False) -> None:
+        if self._beside is not None:
+            self._seen_beside = Heard(
+                SignalsReport("beside", tuple(self._beside.signals())), self._monotonic()
+            )
         with self._looking:
             self._computing.look()
             self._gpus.look(at_once)

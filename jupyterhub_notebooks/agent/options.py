@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import BadInput
 
-USAGE = "python -m jupyterhub_notebooks.agent run [--only-save | --safe] --state DIR --run-dir DIR [--log FILE] -- COMMAND…"
+USAGE = "python -m jupyterhub_notebooks.agent run [--only-save | --safe] [--beside PORT] --state DIR --run-dir DIR [--log FILE] -- COMMAND…"
 _PATHS = ("--state", "--run-dir", "--log")
 
 
@@ -18,6 +18,7 @@ class Options:
 
     only_save: nothing is set up in the workspace, which nobody uses; it is saved and that is all.
     safe: the server starts in safe mode (agent/safe.py).
+    beside: the port of a server in a container of its own (agent/beside.py); COMMAND is then what stands in front. 0: none.
     """
 
     files: Path
@@ -30,6 +31,7 @@ class Options:
     service_url: str
     only_save: bool = False
     safe: bool = False
+    beside: int = 0
 
 
 def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
@@ -38,9 +40,12 @@ def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         raise BadInput("The agent knows one command, run", next=[f"Usage: {USAGE}"])
     given: dict[str, Path] = {}
     rest = list(arguments[1:])
-    only_save, safe = _taken(rest, "--only-save"), _taken(rest, "--safe")
+    only_save, safe, beside = _taken(rest, "--only-save"), _taken(rest, "--safe"), 0
     while rest and rest[0] != "--":
         name, equals, value = rest.pop(0).partition("=")
+        if name == "--beside":
+            beside = _port(value if equals else rest.pop(0) if rest else "")
+            continue
         if name not in _PATHS:
             raise BadInput("There is no such option", next=[f"Usage: {USAGE}"], field=name)
         if not equals:
@@ -65,7 +70,14 @@ def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         service_url=_variable(environment, "NOTEBOOK_SERVICE_URL"),
         only_save=only_save,
         safe=safe,
+        beside=beside,
     )
+
+
+def _port(value: str) -> int:
+    if not value.isdecimal() or not 0 < int(value) < 65536:
+        raise BadInput("This option needs a port, 1 to 65535", next=[f"Usage: {USAGE}"], field="--beside")
+    return int(value)
 
 
 def _taken(rest: list[str], switch: str) -> bool:

@@ -25,6 +25,7 @@ from ..workspace.volume import Volume
 from . import begin, environment, interpreter, processes, safe
 from .activity import Activity
 from .bell import Bell
+from .beside import GONE, Beside, place_of, prepare_front
 from .context import Context
 from .errors import (
     EXIT_NOT_SAVED,
@@ -71,7 +72,12 @@ class Agent:
         self.lease = HeldLease()
         self.volume = Volume(options.files, options.state)
         ears = own_environment.get("NOTEBOOK_AGENT_SOCKET")
-        self.activity = Activity(Path(ears) if ears else None, self._server_pid, self.standing, self.log.say)
+        self.beside = (
+            Beside(place_of(options.beside, own_environment), options.session) if options.beside else None
+        )
+        self.activity = Activity(
+            Path(ears) if ears else None, self._server_pid, self.standing, self.log.say, beside=self.beside
+        )
         self.standing.signals = self.activity.signals
         self.heart = Heart(
             self.service, self.standing, self.lease, self.log, self._ordered, self.activity.heard
@@ -110,7 +116,7 @@ class Agent:
         finally:
             self.heart.stop()
             self.log.close()
-            for name in ("tmp", "runtime", "safe"):
+            for name in ("tmp", "runtime", "safe", "front"):
                 shutil.rmtree(self.options.run_dir / name, ignore_errors=True)
 
     def _session(self) -> int:
@@ -233,7 +239,8 @@ class Agent:
         self.activity.start()
         before = processes.out_of_memory_count()
         try:
-            where = self.options.run_dir / "safe" if self.options.safe else self.options.files
+            elsewhere = "safe" if self.options.safe else "front" if self.beside else ""
+            where = self.options.run_dir / elsewhere if elsewhere else self.options.files
             self._server = Server(self.options.command, variables, where, self.log.write)
         except OSError as error:
             self.ask_to_end(
@@ -257,6 +264,8 @@ class Agent:
         """The environment of what is started, and everything it names."""
         if self.options.only_save:
             return self._only_saving()
+        if self.beside is not None:
+            return self._in_front(context.answer)
         return self._safely(context.answer) if self.options.safe else self._set_up(context, python, known)
 
     def _safely(self, answer: HelloAnswer) -> Mapping[str, str]:
@@ -293,6 +302,18 @@ class Agent:
         if warning is not None:
             self.log.say(warning)
             self.standing.tell(warnings=(warning,))
+
+    def _in_front(self, answer: HelloAnswer) -> Mapping[str, str]:
+        """The server runs beside: its own image decides what is in its environment. Here is what stands in front."""
+        assert self.beside is not None
+        self.standing.enter("initializing")
+        made = environment.of_server(
+            self._own, answer.environment, self.options.files, self.options.run_dir, None
+        )
+        environment.write_shell(self.options.run_dir, None, None)
+        if answer.repo:
+            self._bring_repository(answer.repo, made)
+        return prepare_front(self.options.run_dir, self._own, self.beside.place)
 
     def _only_saving(self) -> Mapping[str, str]:
         """Nobody uses the workspace: what stands in it is left as it is."""
@@ -333,8 +354,19 @@ class Agent:
             except OSError:
                 if self._server.ended.wait(0.1) or self._stopped():
                     return
+        came = False
+        while self.beside is not None and not self.beside.listens():
+            if self._server.ended.wait(0.1) or self._stopped():
+                return
+            there = bool(self.beside.pids())
+            if came and not there:
+                self.ask_to_end("server_died", GONE)
+                return
+            came = came or there
         if not self._stopped():
             self.standing.enter("running")
+            if self.beside is not None:
+                self.beside.watch(lambda: self.ask_to_end("server_died", GONE))
 
     def _server_ended(self, before: int) -> None:
         assert self._server is not None
@@ -397,6 +429,8 @@ class Agent:
             self.standing.end(cause, detail)
         self.activity.settle(EDITORS_SECONDS)
         self.activity.stop()
+        if self.beside is not None:
+            self.beside.stop()
         mapped = processes.mapped_writable(self.options.session, self.options.files)
         if self._periodic is not None:
             self._periodic.stop()

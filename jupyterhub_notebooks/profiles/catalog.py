@@ -84,6 +84,9 @@ def checked(document: Document) -> Catalog:
     flavors = _parts(document, "flavors", Flavor, problems)
     profiles = _parts(document, "profiles", Profile, problems)
     _check_references(document, problems)
+    for name, profile in profiles.items():
+        if profile.agent == "beside":
+            _check_beside(document, name, profile, problems)
     if rest and rest.allowed_registries is not None:
         _check_images(document, profiles, rest.allowed_registries, problems)
     if problems:
@@ -164,6 +167,17 @@ def _check_references(document: Document, problems: list[Problem]) -> None:
         elif isinstance(names[other], dict) and "deprecated" in names[other]:
             remedy = "Name the profile that stays"
             problems.append(document.problem(there, f"{other} is itself marked as deprecated", remedy))
+
+
+def _check_beside(document: Document, name: str, profile: Profile, problems: list[Problem]) -> None:
+    """What needs our parts in the image stands in no profile whose image has none."""
+    if profile.image is None:
+        message = "A profile with `agent: beside` needs an image"
+        problems.append(document.problem(("profiles", name), message, "Add `image: …`"))
+    if profile.startup_script is not None:
+        message = "The startup script would run in an image that knows nothing of it"
+        remedy = "Leave it out, or put it into the image"
+        problems.append(document.problem(("profiles", name, "startup_script"), message, remedy))
 
 
 def _section(document: Document, key: str) -> dict[str, Any]:

@@ -178,6 +178,13 @@ def choose(
     refusal = denied(catalog, profile, person)
     if refusal is not None:
         raise refusal
+    if run == "safe" and profile.agent == "beside":
+        raise Refusal(
+            "Safe mode needs our agent in the notebook's image",
+            f"{profile.title} has an image that knows nothing of it",
+            ["Start it in safe mode with another profile: its files are the same"],
+            field="run",
+        )
     profile = limited(profile, person.limits, person.groups, person.user)
     flavor = _flavor(catalog, profile, asked.get("flavor"), person)
     return _launch(catalog, profile, flavor, _editor(profile, asked.get("editor"), person), run)

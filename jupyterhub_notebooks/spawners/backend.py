@@ -30,6 +30,13 @@ class Backend:
         """Starts the agent of a session; where its server will answer: a URL, or address and port."""
         raise NotImplementedError
 
+    async def backend_restored(self, session: Session) -> None:
+        """The agent has the workspace ready: what else the session needs may start now."""
+
+    def backend_says_running(self, session: Session) -> bool:
+        """Whether only the agent knows when the server answers."""
+        return False
+
     async def backend_poll(self) -> int | None:
         """None while this session's agent runs, else its exit status, 0 where that is not known."""
         raise NotImplementedError

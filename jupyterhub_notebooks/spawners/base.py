@@ -230,9 +230,17 @@ class NotebookSpawner(Backend, Spawner):
     async def _until_answers(self, session: Session, url: str) -> None:
         """The server answers: the user can work, and the time of the session begins to count."""
         address = url.rstrip("/") + self.server.base_url + "api"
+        restored = False
         async with aclosing(self.watch(session)) as rows:
             async for row in rows:
-                ready = row.phase == "running" if self.internal_ssl else await waiting.answers(address)
+                if not restored and row.phase in ("starting", "running"):
+                    restored = True
+                    await self.backend_restored(session)
+                ready = (
+                    row.phase == "running"
+                    if self.internal_ssl or self.backend_says_running(session)
+                    else await waiting.answers(address)
+                )
                 if ready:
                     break
         self._was_ready = True

@@ -22,7 +22,7 @@ from traitlets import Unicode, default
 from .. import __version__
 from ..ledger import Session, sessions
 from ..profiles.choosing import Abilities, Launch
-from . import engine
+from . import beside, engine
 from .backend import agent_flags, volume_key_of
 from .base import NotebookSpawner
 from .local import EDITOR_URLS
@@ -52,6 +52,11 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
     )
     run_path = Unicode("/run/notebook", help="Sockets and temporary files of one session.").tag(config=True)
     data_path = Unicode("/data", help="The temporary volume, gone at the stop. Empty: none.").tag(config=True)
+
+    agent_image = Unicode(
+        f"notebook-base:{__version__}",
+        help="The image whose agent saves notebooks of profiles with `agent: beside`, whose own image knows nothing of us.",
+    ).tag(config=True)
 
     _executor = ThreadPoolExecutor(THREADS, thread_name_prefix="docker")
 
@@ -85,6 +90,10 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
             "cpu_limit": float(launch.resources.cpu),
             "remove": False,
         }
+        if launch.agent == "beside":
+            traits |= {"image": self.agent_image, "default_url": beside.URL}
+            traits |= {"mem_limit": beside.MEMORY_BYTES, "cpu_limit": beside.CPUS, "environment": {}}
+            return traits
         if launch.image:
             traits["image"] = launch.image
         if not self.default_url:
@@ -95,7 +104,8 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
         launch = Launch.from_json(session.launch)
         self.object_name, self.object_id = engine.container_of(session.id), ""
         try:
-            await self._fetch_image(session)
+            for image in {self.image: None, (launch.image or self.image): None}:
+                await self._fetch_image(session, image)
             await self._check_image(launch)
             await self._ensure_network()
             await self._ensure_volumes(session)
@@ -103,10 +113,28 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
             self.object_id = made["Id"]
             self._persist()
             await self.docker("start", self.object_id)
+            if self.post_start_cmd:
+                await self.post_start_exec()
             where: tuple[str, int] = await self.get_ip_and_port()
             return where
         except (docker.errors.DockerException, OSError) as error:
             raise engine.told(_said(error), self.image, self.settings.contact) from error
+
+    async def backend_restored(self, session: Session) -> None:
+        launch = Launch.from_json(session.launch)
+        if session.kind == "save" or launch.agent != "beside":
+            return
+        try:
+            made = await self.docker(
+                "create_container",
+                **beside.container(self.client, session, launch, self.workspace_path, self.server.base_url),
+            )
+            await self.docker("start", made["Id"])
+        except (docker.errors.DockerException, OSError) as error:
+            raise engine.told(_said(error), launch.image or "", self.settings.contact) from error
+
+    def backend_says_running(self, session: Session) -> bool:
+        return Launch.from_json(session.launch).agent == "beside"
 
     async def backend_poll(self) -> int | None:
         found = await self._inspect(self._session_id)
@@ -132,6 +160,7 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
 
     async def backend_left_over(self, session: Session) -> list[str]:
         """A container whose agent is gone holds nothing but a log; what ran beside the agent ended with it."""
+        await self._quietly("remove_container", beside.name_of(session.id), v=True, force=True)
         found = await self._inspect(session.id)
         if found is None:
             return []
@@ -154,24 +183,26 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
     async def backend_log(self) -> list[str]:
         if not self._session_id:
             return []
-        name = engine.container_of(self._session_id)
-        said = await self._quietly("logs", name, tail=LOG_LINES)
-        return said.decode("utf-8", "replace").splitlines() if said else []
+        lines: list[str] = []
+        for name in (engine.container_of(self._session_id), beside.name_of(self._session_id)):
+            said = await self._quietly("logs", name, tail=LOG_LINES)
+            lines += said.decode("utf-8", "replace").splitlines() if said else []
+        return lines
 
     # -- what a container is made of
 
-    async def _fetch_image(self, session: Session) -> None:
-        """The image on this engine; while it comes, the session's row says how much of it is there."""
+    async def _fetch_image(self, session: Session, image: str) -> None:
+        """An image on this engine; while it comes, the session's row says how much of it is there."""
         if self.pull_policy.lower() != "always":
             try:
-                await self.docker("inspect_image", self.image)
+                await self.docker("inspect_image", image)
                 return
             except docker.errors.NotFound:
                 if self.pull_policy.lower() in ("never", "skip"):
                     raise
-        self.log.info("Fetching image %s for session %s", self.image, session.id)
+        self.log.info("Fetching image %s for session %s", image, session.id)
         layers = engine.Layers()
-        pull = asyncio.wrap_future(self.executor.submit(self._pull, layers))
+        pull = asyncio.wrap_future(self.executor.submit(self._pull, image, layers))
         told = -1
         while not pull.done():
             await asyncio.wait({pull}, timeout=PULL_SECONDS)
@@ -183,8 +214,8 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
         if layers.error:
             raise docker.errors.DockerException(layers.error)
 
-    def _pull(self, layers: engine.Layers) -> None:
-        repository, tag = _split(self.image)
+    def _pull(self, image: str, layers: engine.Layers) -> None:
+        repository, tag = _split(image)
         for line in self.client.pull(repository, tag=tag, stream=True, decode=True):
             layers.take(line)
 
@@ -192,8 +223,10 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
         """What the profile says of the agent is true of the image."""
         image = await self.docker("inspect_image", self.image)
         has = ((image.get("Config") or {}).get("Labels") or {}).get(engine.AGENT_LABEL)
-        if launch.agent == "inside" and not has:
+        if not has and launch.agent == "inside":
             raise engine.without_agent(self.image, self.settings.contact)
+        if not has:
+            raise beside.without_agent(self.image, self.settings.contact)
         if has and not engine.serves(has, __version__):
             raise engine.too_old(self.image, has, __version__, self.settings.contact)
 
@@ -251,6 +284,8 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
         only_save = self._session is not None and self._session.kind == "save"
         server = SAVING_PAGE if only_save else [*self.cmd, *self.get_args()]
         flags = agent_flags(self._session) if self._session is not None else []
+        if self._session is not None and not only_save and self.backend_says_running(self._session):
+            server, flags = beside.FRONT, [*flags, "--beside", str(beside.PORT)]
         return [
             "notebook-agent", "run", *flags, "--state", self.state_path, "--run-dir", self.run_path, "--", *server,
         ]  # fmt: skip

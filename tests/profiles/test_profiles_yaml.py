@@ -87,7 +87,7 @@ profiles:
     egress_allowlist: [a.example.org, "*.b.example.org", "c.example.org:5432"]
     who: {groups: [ml], users: [mara]}
     contact: mara@example.org
-    agent: beside
+    agent: inside
     workspace_size: 20 GB
     save_interval: 2min
     retention: {hours: 48, weeks: 0}
@@ -154,6 +154,11 @@ profiles:
         (GOOD + "    deprecated: {replacement: one, after: soon}\n", "profiles.one.deprecated.after: 'soon' is not a day."),
         (GOOD + "    image: '../etc'\n", "profiles.one.image: '../etc' is not the name of an image."),
         (GOOD + "    image: python:3\nallowed_registries: [a.org]\n", "profiles.one.image: python:3 is not from an allowed registry."),
+        (GOOD + "    agent: beside\n", "profiles.one: A profile with `agent: beside` needs an image."),
+        (
+            GOOD + "    agent: beside\n    image: python:3\n    startup_script: 'true'\n",
+            "profiles.one.startup_script: The startup script would run in an image that knows nothing of it.",
+        ),
         ("? [a, b]\n: 1\n" + GOOD, "is not text."),
     ],
 )  # fmt: skip

@@ -94,10 +94,11 @@ def test_a_quiet_notebook_is_saved_and_stopped_and_says_why(hub):
     assert audit.broken(hub.ledger) is None
 
 
-def run_cell(hub, user, code):
-    """Runs code in a new kernel of the user's notebook, and leaves without waiting for its end."""
+def run_cell(hub, user, code, at=""):
+    """Runs code in a new kernel of the user's notebook, and leaves without waiting for its end. at: where below the
+    notebook's address its server answers."""
     token = hub.admin("POST", f"/hub/api/users/{user}/tokens", {}).json["token"]
-    base, headers = f"{hub.url}/user/{user}/", {"Authorization": f"token {token}"}
+    base, headers = f"{hub.url}/user/{user}/{at}", {"Authorization": f"token {token}"}
     request = urllib.request.Request(f"{base}api/kernels", b"{}", headers)
     with urllib.request.urlopen(request, timeout=30) as answer:
         kernel = json.loads(answer.read())["id"]

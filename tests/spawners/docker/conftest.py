@@ -47,8 +47,9 @@ def base(engine):
 
 
 @contextlib.contextmanager
-def docker_hub(engine, base, folder, **more):
-    """A Hub on a network of its own; what its notebooks leave on the engine is removed after it. more: traits."""
+def docker_hub(engine, base, folder, also="", settings=None, **more):
+    """A Hub on a network of its own; what its notebooks leave on the engine is removed after it. also: further profiles.
+    settings: those that differ. more: traits."""
     profiles = folder / "profiles.yaml"
     profiles.write_text(
         PROFILES
@@ -57,6 +58,7 @@ def docker_hub(engine, base, folder, **more):
         + profile("gpu", base, "gpu")
         + profile("missing", "notebooks-test/none:1")
         + profile("foreign", docker_engine.BASE)
+        + also
     )
     with docker_engine.network(engine, f"nbtest-{uuid.uuid4().hex[:8]}") as (name, gateway):
         running = start_hub(
@@ -66,6 +68,7 @@ def docker_hub(engine, base, folder, **more):
             settings={
                 "profiles": str(profiles),
                 "abilities": {"name": "docker", "images": True, "gpu_kinds": ["T4"]},
+                **(settings or {}),
             },
             JupyterHub__spawner_class="notebooks-docker",
             DockerNotebookSpawner__poll_interval=5,

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import docker.errors
 import pytest
 
 from jupyterhub_notebooks.spawners import engine as words
@@ -15,9 +16,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 def container(hub, user, server=""):
     """The container of a server's newest session, None where there is none."""
-    name = words.container_of(last_session(hub, user, server).id)
-    found = hub.engine.client.containers.list(all=True, filters={"name": f"^{name}$"})
-    return found[0] if found else None
+    return named(hub, words.container_of(last_session(hub, user, server).id))
+
+
+def named(hub, name):
+    """The container of this name, None where there is none."""
+    try:
+        return hub.engine.client.containers.get(name)
+    except docker.errors.NotFound:
+        return None
 
 
 def run(hub, user, command, server=""):

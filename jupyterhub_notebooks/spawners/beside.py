@@ -1,0 +1,92 @@
+"""The second container of a notebook whose image knows nothing of us (`agent: beside`): what it is made of.
+
+The agent's container comes first: it restores, stands in front of the server, and saves. The notebook's own container
+joins its network and its table of processes, and has the same files; it gets no token of any kind. What the
+profile gives is the notebook's; the agent's container has limits of its own.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import docker
+from docker.types import Mount
+
+from ..ledger import Session
+from ..profiles.choosing import Launch
+from . import engine
+from .backend import volume_key_of
+from .refusing import NotStarted
+
+PORT = 8889
+#: For the engine's saves and what stands in front of the server.
+MEMORY_BYTES, CPUS = 10**9, 1.0
+PATH = f"proxy/absolute/{PORT}"
+URL = f"/{PATH}/lab"
+FRONT = ["jupyterhub-singleuser", "--ip=0.0.0.0"]
+USER = "1000:1000"
+CPU_PERIOD = 100_000
+VOLUME = "docker:"
+#: Where JupyterLab is not in PATH its Python may have it.
+SERVER = "command -v jupyter-lab >/dev/null || exec python3 -m jupyterlab {arguments}; exec jupyter-lab {arguments}"
+
+
+def name_of(session: str) -> str:
+    """The name of the notebook's own container; the agent's has the session's."""
+    return f"{engine.container_of(session)}-server"
+
+
+def command(base_path: str) -> list[str]:
+    """What the notebook's container runs: JupyterLab for whoever the front lets through. base_path: of its addresses."""
+    arguments = [
+        "--no-browser",
+        "--ip=127.0.0.1",
+        f"--port={PORT}",
+        "--ServerApp.port_retries=0",
+        f"--ServerApp.base_url={base_path}",
+        "--IdentityProvider.token=",
+        "--ServerApp.allow_remote_access=True",
+        # Two cookies of that name would meet: the Hub's for the front, and this server's. Origins are compared still.
+        "--ServerApp.disable_check_xsrf=True",
+    ]
+    return ["sh", "-c", SERVER.format(arguments=shlex.join(arguments))]
+
+
+def container(
+    client: docker.APIClient, session: Session, launch: Launch, workspace: str, base: str
+) -> dict[str, Any]:
+    """Arguments of docker-py's create_container. workspace: where the files lie. base: the notebook's path at the Hub."""
+    resources = launch.resources
+    files = engine.volumes_of(volume_key_of(session, VOLUME))["files"]
+    limits = engine.host_config(launch) | {
+        "network_mode": f"container:{engine.container_of(session.id)}",
+        "pid_mode": f"container:{engine.container_of(session.id)}",
+        "mem_limit": resources.memory_bytes,
+        "cpu_period": CPU_PERIOD,
+        "cpu_quota": int(float(resources.cpu) * CPU_PERIOD),
+        "read_only": False,  # what an image writes outside of its home is not known
+        "mounts": [
+            Mount(workspace, files, type="volume", no_copy=True)
+        ],  # its owner stays as the agent made it
+    }
+    return {
+        "image": launch.image,
+        "name": name_of(session.id),
+        "command": command(f"{base.rstrip('/')}/{PATH}/"),
+        "user": USER,
+        "working_dir": workspace,
+        "environment": {**launch.environment, "HOME": workspace, "NOTEBOOK_SESSION_ID": session.id},
+        "labels": engine.labels_of(session.notebook, session.id, launch),
+        "host_config": client.create_host_config(**limits),
+    }
+
+
+def without_agent(image: str, contact: str) -> NotStarted:
+    """The image of the agent itself is another one."""
+    return NotStarted(
+        f"The image {image} has no notebook agent",
+        "Notebooks with `agent: beside` are saved by it",
+        (f"Ask {contact} to build notebook-base, or to name it in c.DockerNotebookSpawner.agent_image",),
+        cause="image_without_agent",
+    )
