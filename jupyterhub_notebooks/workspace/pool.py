@@ -17,7 +17,7 @@ from typing import Any
 
 from .ports import Cancelled
 
-MOST_BYTES = 96 * 2**20
+MOST_BYTES = 64 * 2**20
 _ASK_SECONDS = 0.2
 
 
