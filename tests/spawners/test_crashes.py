@@ -136,7 +136,7 @@ def test_an_agent_that_does_not_hear_is_killed_once_nothing_moves_and_it_is_jour
     session = last_session(hub, "deaf")
     assert hub.end("deaf").status in (202, 204)
     row = sessions.get(hub.ledger, session.id)
-    assert row.closed_at and row.pending_files == 1 and "made no progress for 4" in row.detail
+    assert row.closed_at and row.pending_files == 1 and "made no progress for 7" in row.detail
     assert "session.killed" in [one.action for one in audit.rows(hub.ledger, subject=session.id)]
     assert gone(session.id) and "made no progress" in hub.log()
 
