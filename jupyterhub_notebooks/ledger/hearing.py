@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Text, any_, literal, select, update
+from sqlalchemy import bindparam, select, update
 
 from .database import Ledger, now_of
 from .leases import Lease
@@ -37,18 +37,22 @@ class Holder:
 
 def by_tokens(ledger: Ledger, token_hashes: Iterable[str]) -> dict[str, Known]:
     """The sessions of these tokens, by token hash; unknown ones are left out."""
+    query = select(sessions).where(sessions.c.token_hash.in_(bindparam("hashes", expanding=True)))
+    asked = (
+        select(intents)
+        .where(intents.c.session.in_(bindparam("ids", expanding=True)), intents.c.done_at.is_(None))
+        .order_by(intents.c.id)
+    )
+    held = select(leases).where(leases.c.session.in_(bindparam("ids", expanding=True)))
     with ledger.read() as connection:
-        hashes = _among(connection, sessions.c.token_hash, token_hashes)
-        found = connection.execute(select(sessions).where(hashes)).all()
+        found = connection.execute(query, {"hashes": list(token_hashes)}).all()
         if not found:
             return {}
-        ids = [row.id for row in found]
-        asked = select(intents).where(_among(connection, intents.c.session, ids), intents.c.done_at.is_(None))
+        ids = {"ids": [row.id for row in found]}
         orders: dict[str, list[Intent]] = {}
-        for intent in made_all(Intent, connection.execute(asked.order_by(intents.c.id)).all()):
+        for intent in made_all(Intent, connection.execute(asked, ids).all()):
             orders.setdefault(intent.session, []).append(intent)
-        held = select(leases).where(_among(connection, leases.c.session, ids))
-        rows = {(row.session, row.workspace): row for row in connection.execute(held)}
+        rows = {(row.session, row.workspace): row for row in connection.execute(held, ids)}
         now = now_of(connection)
     known = {}
     for one, row in zip(made_all(Session, found), found, strict=True):
@@ -63,10 +67,16 @@ def by_tokens(ledger: Ledger, token_hashes: Iterable[str]) -> dict[str, Known]:
 def renew(ledger: Ledger, holders: Iterable[Holder]) -> Mapping[Holder, Lease]:
     """Moves the ends, also of leases that ran out while nobody else took them; who is not in the answer lost it."""
     wanted = sorted(holders)  # one order for all who lock rows
+    query = (
+        select(leases)
+        .where(leases.c.workspace.in_(bindparam("spaces", expanding=True)))
+        .order_by(leases.c.workspace)
+        .with_for_update()
+    )
+    move = update(leases).where(leases.c.workspace == bindparam("space")).values(ends_at=bindparam("end"))
     with ledger.write() as connection:
-        spaces = _among(connection, leases.c.workspace, [one.workspace for one in wanted])
-        query = select(leases).where(spaces).order_by(leases.c.workspace).with_for_update()
-        rows = {row.workspace: row for row in connection.execute(query)}
+        spaces = {"spaces": [one.workspace for one in wanted]}
+        rows = {row.workspace: row for row in connection.execute(query, spaces)}
         now = now_of(connection)
         kept = {
             one: Lease(
@@ -75,16 +85,8 @@ def renew(ledger: Ledger, holders: Iterable[Holder]) -> Mapping[Holder, Lease]:
             for one in wanted
             if one.workspace in rows and rows[one.workspace].session == one.session
         }
-        for end in {its.ends_at for its in kept.values()}:  # one, where all are renewed for as long
-            those = [one.workspace for one, its in kept.items() if its.ends_at == end]
-            move = update(leases).where(_among(connection, leases.c.workspace, those))
-            connection.execute(move.values(ends_at=end))
+        if kept:
+            connection.execute(
+                move, [{"space": one.workspace, "end": its.ends_at} for one, its in kept.items()]
+            )
     return kept
-
-
-def _among(connection: Connection, column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
-    """Whether a column has one of these values. PostgreSQL takes them as one array: a statement of as many places as
-    there are values is read anew by it each time."""
-    if connection.dialect.name == "postgresql":
-        return column == any_(literal(list(values), ARRAY(Text)))
-    return column.in_(list(values))
