@@ -173,6 +173,20 @@ def image(engine: Engine, name: str) -> str:
     return f"notebooks-test/{name}:latest"
 
 
+def build(engine: Engine, tag: str, folder: Path) -> str:
+    """The image of a folder's Dockerfile; it gets the package index and, in certs/, the authorities of this machine."""
+    (folder / "certs").mkdir()
+    (folder / "certs" / "README").touch()
+    for file in Path("/usr/local/share/ca-certificates").glob("*.crt"):
+        shutil.copy(file, folder / "certs")
+    arguments = ["build", "-q", "--tag", tag]
+    if "PIP_INDEX_URL" in os.environ:
+        arguments += ["--build-arg", f"PIP_INDEX_URL={os.environ['PIP_INDEX_URL']}"]
+    built = engine.run(*arguments, str(folder), check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    return tag
+
+
 @contextlib.contextmanager
 def network(engine: Engine, name: str) -> Iterator[tuple[str, str]]:
     """A bridge as the spawner makes it: its name, and the address of this machine on it."""

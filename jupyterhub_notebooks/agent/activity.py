@@ -29,7 +29,7 @@ from ..contract import (
     SignalsReport,
 )
 from .asking import Asking
-from .beside import Beside, read_beside
+from .beside import Beside, read_beside, servers
 from .checkpointing import Checkpointing
 from .computing import Computing, read_tree
 from .ears import Ears, Heard
@@ -234,7 +234,7 @@ class Activity:
 
     def _spared(self) -> set[int]:
         server = self._server()
-        beside = set(self._beside.pids()) if self._beside is not None else set()
+        beside = set(servers()) if self._beside is not None else set()
         return {os.getpid(), *beside} | ({server} if server is not None else set())
 
     def _stamped(self, one: LocalSignal, now: float) -> Signal:

@@ -100,10 +100,8 @@ def prepare_front(run_dir: Path, own: Mapping[str, str], place: Place) -> dict[s
 class Beside:
     """``watch`` once the server answers; ``signals`` at any time."""
 
-    def __init__(
-        self, place: Place, session: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
-        self.place, self._session, self._now = place, session, now
+    def __init__(self, place: Place, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.place, self._now = place, now
         self._stopping = threading.Event()
 
     def listens(self) -> bool:
@@ -122,7 +120,7 @@ class Beside:
             while missed < GONE_LOOKS:
                 if self._stopping.wait(LOOK_SECONDS):
                     return
-                missed = 0 if self.listens() or self.pids() else missed + 1
+                missed = 0 if self.listens() or servers() else missed + 1
             gone()
 
         threading.Thread(target=run, name="beside", daemon=True).start()
@@ -130,22 +128,9 @@ class Beside:
     def stop(self) -> None:
         self._stopping.set()
 
-    def pids(self) -> list[int]:
-        """The first processes of the other container: no parent, and not the agent."""
-        import psutil
-
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.ppid() == 0 and process.pid != os.getpid():
-                    found.append(process.pid)
-            except psutil.Error:
-                continue
-        return found
-
     def signals(self) -> list[LocalSignal]:
         """Kernels, as the server's REST API says, and terminals, as the processes show."""
-        return [self._kernels(), _terminals(self.pids())]
+        return [self._kernels(), _terminals(servers())]
 
     def _kernels(self) -> LocalSignal:
         try:
@@ -171,12 +156,12 @@ def of_kernels(kernels: Any, now: datetime) -> LocalSignal:
     return LocalSignal("kernel", "idle", since, "No cell runs" if states else "No kernel runs")
 
 
-def _terminals(servers: Sequence[int]) -> LocalSignal:
+def _terminals(there: Sequence[int]) -> LocalSignal:
     """A terminal of the server in which a program runs: a child with a terminal of its own that has children."""
     import psutil
 
     try:
-        for server in servers:
+        for server in there:
             for shell in psutil.Process(server).children():
                 if shell.terminal() is None:
                     continue
@@ -187,15 +172,23 @@ def _terminals(servers: Sequence[int]) -> LocalSignal:
     return LocalSignal("terminal", "idle", None, "No program runs in a terminal")
 
 
-def read_beside() -> Usages:
-    """What ``computing`` measures here: every process of the other container."""
+def servers() -> list[int]:
+    """The first processes of the other container: no parent, and not the agent."""
     import psutil
 
-    found: dict[Key, Usage] = {}
+    found = []
     for process in psutil.process_iter():
         try:
             if process.ppid() == 0 and process.pid != os.getpid():
-                found |= read_tree(process.pid)
+                found.append(process.pid)
         except psutil.Error:
             continue
+    return found
+
+
+def read_beside() -> Usages:
+    """What ``computing`` measures here: every process of the other container."""
+    found: dict[Key, Usage] = {}
+    for server in servers():
+        found |= read_tree(server)
     return found

@@ -25,7 +25,7 @@ from ..workspace.volume import Volume
 from . import begin, environment, interpreter, processes, safe
 from .activity import Activity
 from .bell import Bell
-from .beside import GONE, Beside, place_of, prepare_front
+from .beside import GONE, Beside, place_of, prepare_front, servers
 from .context import Context
 from .errors import (
     EXIT_NOT_SAVED,
@@ -72,9 +72,7 @@ class Agent:
         self.lease = HeldLease()
         self.volume = Volume(options.files, options.state)
         ears = own_environment.get("NOTEBOOK_AGENT_SOCKET")
-        self.beside = (
-            Beside(place_of(options.beside, own_environment), options.session) if options.beside else None
-        )
+        self.beside = Beside(place_of(options.beside, own_environment)) if options.beside else None
         self.activity = Activity(
             Path(ears) if ears else None, self._server_pid, self.standing, self.log.say, beside=self.beside
         )
@@ -307,12 +305,12 @@ class Agent:
         """The server runs beside: its own image decides what is in its environment. Here is what stands in front."""
         assert self.beside is not None
         self.standing.enter("initializing")
-        made = environment.of_server(
-            self._own, answer.environment, self.options.files, self.options.run_dir, None
-        )
         environment.write_shell(self.options.run_dir, None, None)
         if answer.repo:
-            self._bring_repository(answer.repo, made)
+            files, run_dir = self.options.files, self.options.run_dir
+            self._bring_repository(
+                answer.repo, environment.of_server(self._own, answer.environment, files, run_dir, None)
+            )
         return prepare_front(self.options.run_dir, self._own, self.beside.place)
 
     def _only_saving(self) -> Mapping[str, str]:
@@ -358,7 +356,7 @@ class Agent:
         while self.beside is not None and not self.beside.listens():
             if self._server.ended.wait(0.1) or self._stopped():
                 return
-            there = bool(self.beside.pids())
+            there = bool(servers())
             if came and not there:
                 self.ask_to_end("server_died", GONE)
                 return

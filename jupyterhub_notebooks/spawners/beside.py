@@ -17,7 +17,6 @@ from ..ledger import Session
 from ..profiles.choosing import Launch
 from . import engine
 from .backend import volume_key_of
-from .refusing import NotStarted
 
 PORT = 8889
 #: For the engine's saves and what stands in front of the server.
@@ -27,7 +26,6 @@ URL = f"/{PATH}/lab"
 FRONT = ["jupyterhub-singleuser", "--ip=0.0.0.0"]
 USER = "1000:1000"
 CPU_PERIOD = 100_000
-VOLUME = "docker:"
 #: Where JupyterLab is not in PATH its Python may have it.
 SERVER = "command -v jupyter-lab >/dev/null || exec python3 -m jupyterlab {arguments}; exec jupyter-lab {arguments}"
 
@@ -58,7 +56,7 @@ def container(
 ) -> dict[str, Any]:
     """Arguments of docker-py's create_container. workspace: where the files lie. base: the notebook's path at the Hub."""
     resources = launch.resources
-    files = engine.volumes_of(volume_key_of(session, VOLUME))["files"]
+    files = engine.volumes_of(volume_key_of(session, engine.VOLUME))["files"]
     limits = engine.host_config(launch) | {
         "network_mode": f"container:{engine.container_of(session.id)}",
         "pid_mode": f"container:{engine.container_of(session.id)}",
@@ -80,13 +78,3 @@ def container(
         "labels": engine.labels_of(session.notebook, session.id, launch),
         "host_config": client.create_host_config(**limits),
     }
-
-
-def without_agent(image: str, contact: str) -> NotStarted:
-    """The image of the agent itself is another one."""
-    return NotStarted(
-        f"The image {image} has no notebook agent",
-        "Notebooks with `agent: beside` are saved by it",
-        (f"Ask {contact} to build notebook-base, or to name it in c.DockerNotebookSpawner.agent_image",),
-        cause="image_without_agent",
-    )

@@ -37,7 +37,6 @@ POLL_SECONDS = 0.25
 #: How often the ledger hears of a pull.
 PULL_SECONDS = 1.0
 NETWORK = "notebooks"
-VOLUME = "docker:"
 SAVING_PAGE = ["/opt/notebook/bin/python", "-P", "-s", "-m", "jupyterhub_notebooks.agent.saving_page"]
 
 
@@ -81,7 +80,7 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
     # -- the steps of base
 
     def volume_of(self, notebook: str) -> str:
-        return f"{VOLUME}{notebook}"
+        return f"{engine.VOLUME}{notebook}"
 
     def translate(self, launch: Launch) -> dict[str, Any]:
         traits: dict[str, Any] = {
@@ -104,7 +103,7 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
         launch = Launch.from_json(session.launch)
         self.object_name, self.object_id = engine.container_of(session.id), ""
         try:
-            for image in {self.image: None, (launch.image or self.image): None}:
+            for image in dict.fromkeys((self.image, launch.image or self.image)):
                 await self._fetch_image(session, image)
             await self._check_image(launch)
             await self._ensure_network()
@@ -223,11 +222,9 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
         """What the profile says of the agent is true of the image."""
         image = await self.docker("inspect_image", self.image)
         has = ((image.get("Config") or {}).get("Labels") or {}).get(engine.AGENT_LABEL)
-        if not has and launch.agent == "inside":
-            raise engine.without_agent(self.image, self.settings.contact)
         if not has:
-            raise beside.without_agent(self.image, self.settings.contact)
-        if has and not engine.serves(has, __version__):
+            raise engine.without_agent(self.image, launch.agent, self.settings.contact)
+        if not engine.serves(has, __version__):
             raise engine.too_old(self.image, has, __version__, self.settings.contact)
 
     async def _ensure_network(self) -> None:
@@ -247,7 +244,7 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
 
     async def _ensure_volumes(self, session: Session) -> None:
         labels = {f"{engine.LABEL}notebook": session.notebook}
-        for name in engine.volumes_of(volume_key_of(session, VOLUME)).values():
+        for name in engine.volumes_of(volume_key_of(session, engine.VOLUME)).values():
             await self.docker("create_volume", name, labels=labels)
 
     async def _create(self, session: Session, launch: Launch) -> dict[str, Any]:
@@ -271,7 +268,7 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
         """Those of the administrator, and ours: two volumes that stay, and what is gone with the container."""
         mounts = list(super().mount_binds)
         if self._session is not None:
-            names = engine.volumes_of(volume_key_of(self._session, VOLUME))
+            names = engine.volumes_of(volume_key_of(self._session, engine.VOLUME))
             mounts += [
                 Mount(self.workspace_path, names["files"], type="volume"),
                 Mount(self.state_path, names["state"], type="volume"),

@@ -21,6 +21,8 @@ AGENT_LABEL = "org.jupyterhub.notebooks.agent"
 #: On containers and volumes; a value is an id or a profile's name, never what a user spelled.
 LABEL = "org.jupyterhub.notebooks."
 PROCESSES = 4096
+#: Before the names of volumes in the ledger.
+VOLUME = "docker:"
 
 
 def volumes_of(notebook: str) -> dict[str, str]:
@@ -148,12 +150,18 @@ def told(said: str, image: str, contact: str) -> NotebooksError:
     )
 
 
-def without_agent(image: str, contact: str) -> NotStarted:
-    """An image that knows nothing of us, in a profile that says it does."""
+def without_agent(image: str, agent: str, contact: str) -> NotStarted:
+    """An image that knows nothing of us, where our agent is to be in it. agent: what the profile says, inside or beside."""
+    if agent == "beside":
+        why = "Notebooks with `agent: beside` are saved by it"
+        remedy = "to build notebook-base, or to name it in c.DockerNotebookSpawner.agent_image"
+    else:
+        why = "The profile says that it is inside; without it nothing would be saved"
+        remedy = "to build the image on notebook-base, or to set `agent: beside` in the profile"
     return NotStarted(
         f"The image {image} has no notebook agent",
-        "The profile says that it is inside; without it nothing would be saved",
-        (f"Ask {contact} to build the image on notebook-base, or to set `agent: beside` in the profile",),
+        why,
+        (f"Ask {contact} {remedy}",),
         cause="image_without_agent",
     )
 

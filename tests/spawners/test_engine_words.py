@@ -67,7 +67,7 @@ def test_each_answer_of_the_engine_has_its_words_and_a_next_step(said, title, ca
 
 
 def test_an_image_without_the_agent_or_with_an_old_one_is_refused_with_what_to_build():
-    error = engine.without_agent("team:1", "ops")
+    error = engine.without_agent("team:1", "inside", "ops")
     assert "has no notebook agent" in error.title and "notebook-base" in error.next[0]
     assert "0.1" in engine.too_old("team:1", "0.1", "0.3", "ops").why
 

@@ -1,12 +1,8 @@
 """`agent: beside`: an image with JupyterLab alone is restored, saved, judged and stopped as any other."""
 
 import json
-import os
-import shutil
-import subprocess
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 
@@ -41,22 +37,7 @@ def lab_only(engine, tmp_path_factory):
     """An image that has JupyterLab and nothing of JupyterHub or ours."""
     folder = tmp_path_factory.mktemp("lab-only")
     (folder / "Dockerfile").write_text(DOCKERFILE.format(base=docker_engine.base_image(engine)))
-    (folder / "certs").mkdir()
-    (folder / "certs" / "README").touch()
-    for file in Path("/usr/local/share/ca-certificates").glob("*.crt"):
-        shutil.copy(file, folder / "certs")
-    command = [engine.program, "build", "-q", "--tag", IMAGE, str(folder)]
-    if "PIP_INDEX_URL" in os.environ:
-        command[2:2] = ["--build-arg", f"PIP_INDEX_URL={os.environ['PIP_INDEX_URL']}"]
-    built = subprocess.run(
-        command,
-        env={**os.environ, "DOCKER_HOST": engine.url},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
-    return IMAGE
+    return docker_engine.build(engine, IMAGE, folder)
 
 
 @pytest.fixture(scope="module")

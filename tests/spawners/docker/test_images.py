@@ -1,9 +1,8 @@
 """What an image that we build has in it, and a team's own image on top of it."""
 
-import os
-import subprocess
-
 import pytest
+
+from tests import docker_engine
 
 from .conftest import docker_hub, profile
 from .test_containers import container, run
@@ -49,17 +48,7 @@ def test_each_library_is_imported_in_each_kernel_and_each_tool_runs(engine, base
 
 def test_three_lines_make_a_team_s_image_which_starts(engine, base, tmp_path):
     (tmp_path / "Dockerfile").write_text(DOCKERFILE.format(base=base))
-    command = [engine.program, "build", "-q", "--tag", TEAM, str(tmp_path)]
-    if "PIP_INDEX_URL" in os.environ:
-        command[2:2] = ["--build-arg", f"PIP_INDEX_URL={os.environ['PIP_INDEX_URL']}"]
-    built = subprocess.run(
-        command,
-        env={**os.environ, "DOCKER_HOST": engine.url},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
+    docker_engine.build(engine, TEAM, tmp_path)
     with docker_hub(engine, base, tmp_path, also=profile("team", TEAM)) as hub:
         hub.user("tina")
         assert hub.start("tina", options={"profile": "team"}).status == 201, hub.log()[-3000:]
