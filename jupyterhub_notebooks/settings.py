@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from .errors import BadInput, ConfigError
 from .units import parse_duration
@@ -62,6 +64,7 @@ class Settings:
     abilities: what the Hub's backend can do, as it states it (profiles.choosing.Abilities); empty: a process here.
     volumes: where notebooks have their files, for those of emptied notebooks to be removed: a folder on this machine, or
     ``docker:`` for the Docker engine that the Hub uses (DOCKER_HOST). Empty: they are left where they are.
+    internal_networks: networks of one's own, as 10.20.0.0/16, that notebooks reach whose profile has a rule for the network.
     signing_key: secret reference to the key with which the directory store's URLs are signed.
     retention: which snapshots stay: ``{"hours": 24, "days": 30, "weeks": 12}``, all of so many hours, one a day, one a week;
     a profile may give other numbers. prune_interval_seconds: a workspace's old snapshots are removed once in so long.
@@ -104,6 +107,7 @@ class Settings:
     culler_at_once: int = 100
     unsaved_idle_seconds: float = 2 * 3600.0
     abilities: Mapping[str, Any] = field(default_factory=dict)
+    internal_networks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "store_options", dict(self.store_options))
@@ -124,6 +128,8 @@ class Settings:
         _check_lease(self.lease_seconds, self.heartbeat_seconds)
         _check_enforcement(self.enforcement, "enforcement")
         _check_limits(self.limits)
+        object.__setattr__(self, "internal_networks", tuple(self.internal_networks))
+        _check_networks(self.internal_networks)
         _check_retention(self.retention)
         if not isinstance(self.culler_at_once, int) or self.culler_at_once < 1:
             raise ConfigError("This is not a whole number above 0", field="culler_at_once")
@@ -145,6 +151,19 @@ class Settings:
     def reachable_url(self) -> str:
         """services/agents as a notebook reaches it."""
         return self.notebook_service_url or self.agents_url
+
+    @property
+    def store_hosts(self) -> tuple[str, ...]:
+        """host:port of what notebooks save to without a service between, an S3; none for a folder."""
+        if not self.store.startswith("s3://"):
+            return ()
+        region = self.store_options.get("region") or "us-east-1"
+        parts = urlsplit(self.store_options.get("endpoint_url") or f"https://s3.{region}.amazonaws.com")
+        bucket = self.store.removeprefix("s3://").partition("/")[0]
+        hosts = (parts.hostname or "", f"{bucket}.{parts.hostname}")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        virtual = self.store_options.get("addressing") == "virtual"
+        return tuple(f"{host}:{port}" for host in hosts[: 2 if virtual else 1])
 
     @property
     def admin_scopes(self) -> tuple[str, ...]:
@@ -206,6 +225,19 @@ def _check_lease(lease_seconds: float, heartbeat_seconds: float) -> None:
             [f"Write {1.5 * heartbeat_seconds:g} or more", "Write a smaller heartbeat_seconds"],
             field="lease_seconds",
         )
+
+
+def _check_networks(networks: tuple[str, ...]) -> None:
+    for network in networks:
+        try:
+            ipaddress.IPv4Network(network)
+        except ValueError as error:
+            raise ConfigError(
+                f"{network!r} is not a network",
+                str(error),
+                ["Write it as 10.20.0.0/16, or 10.20.1.5/32 for one address"],
+                field="internal_networks",
+            ) from None
 
 
 def _check_enforcement(value: Any, where: str) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, insert, select, update
 
 from ..errors import Conflict, Refusal
-from . import audit
+from . import audit, egress
 from .database import Ledger
 from .tables import leases, notebooks, sessions, snapshots, workspace_keys, workspaces
 
@@ -82,6 +82,7 @@ def finish(
         connection.execute(
             update(notebooks).where(notebooks.c.id == move.notebook).values(workspace=move.new)
         )
+        egress.carry(connection, move.old, move.new)
         subjects = [move.notebook, move.old, move.new]
         audit.add(connection, now, None, subjects, "workspace.moved", cause, {"snapshots": len(rows)})
 

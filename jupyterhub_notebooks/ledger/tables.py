@@ -157,6 +157,28 @@ workspace_keys = Table(
     Column("made_at", Utc, nullable=False),
 )
 
+#: Workspaces whose files were on a profile with a rule for the network: they go to none that reaches more than the hosts
+#: here, until an administrator releases them (the row goes, the audit says why).
+workspace_rules = Table(
+    "workspace_rules",
+    metadata,
+    _id("workspace", primary_key=True),
+    Column("hosts", JSON, nullable=False),
+    _id("session", nullable=False),
+    Column("since", Utc, nullable=False),
+)
+
+#: Hosts that a session asked for and its profile's rule for the network refused, and how often.
+blocked_hosts = Table(
+    "blocked_hosts",
+    metadata,
+    _id("session", primary_key=True),
+    Column("host", String(300), primary_key=True),
+    Column("times", Integer, nullable=False),
+    Column("first_at", Utc, nullable=False),
+    Column("last_at", Utc, nullable=False),
+)
+
 #: One writer a workspace. number only grows; ends_at is judged by the database's clock alone.
 leases = Table(
     "leases",

@@ -10,11 +10,14 @@ from typing import Any
 from ..errors import Refusal
 from .catalog import Catalog
 from .choosing import Abilities, Person, denied, editors_of, flavor_refusal
+from .egress import Rule
 from .limits import limited
 from .model import Flavor, Profile
-from .words import show_clock, show_gpu, show_limits, show_most, show_price
+from .words import join_words, show_clock, show_gpu, show_limits, show_most, show_price
 
 LAST_CHOICE = "Your last choice"
+#: So many of the hosts that a profile reaches are named on its card.
+HOSTS = 6
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,11 @@ def cards(
     currency: str = "€",
     now: datetime | None = None,
     limits: Mapping[str, Mapping[str, Any]] | None = None,
+    bound: Rule | None = None,
 ) -> list[Card]:
     """Every profile: the last choice first, then CPU, then GPU, in the order of the file."""
     ask = contact or catalog.contact or "your administrator"
-    person = Person(user, frozenset(groups), abilities, is_admin, ask, now, limits or {})
+    person = Person(user, frozenset(groups), abilities, is_admin, ask, now, limits or {}, bound)
     made = [_card(catalog, profile, person, last, currency) for profile in catalog.profiles.values()]
     order = {LAST_CHOICE: 0, "CPU": 1, "GPU": 2}
     return sorted(made, key=lambda card: order[card.group])
@@ -87,8 +91,10 @@ def exceptions_of(profile: Profile, abilities: Abilities) -> tuple[str, ...]:
     lines = []
     if profile.no_public_internet:
         lines.append("No public internet.")
-    elif profile.egress_allowlist is not None:
-        lines.append("Only the hosts of its list can be reached.")
+    if profile.egress_allowlist is not None:
+        lines.append(f"Beside this Hub it reaches only {join_words(profile.egress_allowlist[:HOSTS])}.")
+        if len(profile.egress_allowlist) > HOSTS:
+            lines[-1] = f"{lines[-1][:-1]} and {len(profile.egress_allowlist) - HOSTS} more hosts."
     if not abilities.images:
         lines.append("Runs on this machine's Python; no image.")
     if not abilities.limits_cpu and not abilities.limits_memory:

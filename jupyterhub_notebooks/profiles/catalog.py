@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from .egress import PROXY_VARIABLES
 from .fields import is_name
 from .model import Flavor, Part, Profile, Rest, keys_of
 from .problems import Problem, WrongProfiles, suggestion, told
@@ -87,6 +88,8 @@ def checked(document: Document) -> Catalog:
     for name, profile in profiles.items():
         if profile.agent == "beside":
             _check_beside(document, name, profile, problems)
+        if profile.restricts_egress:
+            _check_egress(document, name, profile, problems)
     if rest and rest.allowed_registries is not None:
         _check_images(document, profiles, rest.allowed_registries, problems)
     if problems:
@@ -178,6 +181,15 @@ def _check_beside(document: Document, name: str, profile: Profile, problems: lis
         message = "The startup script would run in an image that knows nothing of it"
         remedy = "Leave it out, or put it into the image"
         problems.append(document.problem(("profiles", name, "startup_script"), message, remedy))
+
+
+def _check_egress(document: Document, name: str, profile: Profile, problems: list[Problem]) -> None:
+    """The proxy that enforces the rule is the only one."""
+    for variable in profile.environment:
+        if variable.lower() in PROXY_VARIABLES:
+            message = f"{variable} is set by the rule for the network"
+            place = ("profiles", name, "environment", variable)
+            problems.append(document.problem(place, message, "Leave it out"))
 
 
 def _section(document: Document, key: str) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from typing import Any
 
 from .. import messages
 from ..errors import BadInput, Refusal
+from . import egress
 from .catalog import Catalog
+from .egress import Rule, lets_no_more, rule_of
 from .limits import limited
 from .model import (
     DEFAULT_EXTEND_SECONDS,
@@ -132,7 +134,7 @@ _LISTS = ("warn_seconds", "signals", "egress_allowlist")
 class Person:
     """Who asks, on which backend, and when. contact: whom to ask where the profile names nobody.
 
-    limits: the Hub's own time limits (settings.Settings.limits).
+    limits: the Hub's own time limits (settings.Settings.limits). bound: the network rule that the notebook's files ran under.
     """
 
     user: str
@@ -142,6 +144,7 @@ class Person:
     contact: str = "your administrator"
     now: datetime | None = None
     limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    bound: Rule | None = None
 
 
 def choose(
@@ -156,10 +159,12 @@ def choose(
     contact: str = "",
     now: datetime | None = None,
     limits: Mapping[str, Mapping[str, Any]] | None = None,
+    bound: Rule | None = None,
 ) -> Launch:
     """What to start. last: the profile that the notebook, or this person, used last; it stands in for a missing one.
 
-    now decides whether a deprecated profile's replacement is used; without it none is.
+    now decides whether a deprecated profile's replacement is used; without it none is. bound: the rule for the network that
+    the notebook's files ran under; they go to no profile that reaches more.
     """
     person = Person(
         user,
@@ -169,6 +174,7 @@ def choose(
         contact or catalog.contact or "your administrator",
         now,
         limits or {},
+        bound,
     )
     asked = checked_options(options)
     profile = _profile(catalog, asked, person, last)
@@ -218,6 +224,9 @@ def denied(catalog: Catalog, profile: Profile, person: Person) -> Refusal | None
     closed = _not_for(profile, person, ask)
     if closed is not None:
         return closed
+    if not lets_no_more(rule_of(profile), person.bound):
+        ways = [other.name for other in catalog.profiles.values() if _possible(catalog, other, person, ask)]
+        return egress.bound(profile.title, ways[:1], ask)
     impossible = [_not_here(profile, flavor, person) for flavor in catalog.flavors_of(profile)]
     if all(impossible):
         return Refusal(
@@ -311,13 +320,19 @@ def _not_here(profile: Profile, flavor: Flavor, person: Person) -> str | None:
     return None
 
 
+def _possible(catalog: Catalog, profile: Profile, person: Person, ask: str) -> bool:
+    return (
+        _not_for(profile, person, ask) is None
+        and lets_no_more(rule_of(profile), person.bound)
+        and not all(_not_here(profile, flavor, person) for flavor in catalog.flavors_of(profile))
+    )
+
+
 def _ways_on(catalog: Catalog, profile: Profile, person: Person, ask: str) -> list[str]:
     others = [
         other
         for other in catalog.profiles.values()
-        if other is not profile
-        and _not_for(other, person, ask) is None
-        and not all(_not_here(other, flavor, person) for flavor in catalog.flavors_of(other))
+        if other is not profile and _possible(catalog, other, person, ask)
     ]
     return [*(f"Start with {other.name}" for other in others[:1]), f"Ask {ask}"]
 

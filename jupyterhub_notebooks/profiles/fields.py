@@ -248,6 +248,8 @@ def _hosts(value: Any) -> tuple[str, ...]:
     for host in hosts:
         if not _HOST.fullmatch(host):
             raise wrong(f"{host!r} is not a host", "Write host, *.domain or host:port")
+        if ":" in host and not 0 < int(host.rpartition(":")[2]) < 65536:
+            raise wrong(f"{host!r} has no port that there is", "Write a port from 1 to 65535")
     return hosts
 
 
