@@ -11,7 +11,7 @@ LABEXTENSION := share/jupyter/labextensions/jupyterhub-notebooks
 # How many test files run at once. A file's tests stay together: they share the servers that it starts.
 WORKERS ?= 3
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-slow test-drawn lab lint types layers clean
+.PHONY: help install run cluster test test-slow test-drawn lab lint types layers clean
 
 help: ## What can be run
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile
@@ -20,6 +20,9 @@ install: $(STAMPS)/package ## The virtual environment .venv with the product in 
 
 run: install ## Start the product on http://127.0.0.1:8000 until Ctrl-C
 	@exec $(BIN)/jupyterhub-notebooks up $(UP)
+
+cluster: $(STAMPS)/test ## A Kubernetes on this machine to try it on, as root, until Ctrl-C
+	@exec $(BIN)/python -m tests.cluster $(CLUSTER)
 
 test: $(STAMPS)/test ## The tests, and what they need
 	@$(BIN)/python -m tests.tools.prepare
