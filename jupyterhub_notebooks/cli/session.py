@@ -16,7 +16,7 @@ from ..clock import SYSTEM_CLOCK, to_text
 from ..errors import BadInput
 from ..names import address_part, short
 from ..units import count, show_ago, show_duration
-from . import session_observed, session_own
+from . import session_diagnose, session_observed, session_own
 from .asking import own_options
 from .where import ledger_options, opened
 
@@ -142,6 +142,28 @@ def why(url: str | None, state: Path | None, own: Rest | None, which: str, as_js
             click.echo(f"  not saved     {left}, kept on the volume {row.volume}")
         else:
             click.echo(f"  saved later   {left} that it left on the volume {row.volume}")
+
+
+@session.command()
+@ledger_options
+@click.argument("which", metavar="SESSION", required=False)
+@click.option("--session", "named", metavar="SESSION", help="The same as the argument.")
+@own_options
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+def diagnose(
+    url: str | None, state: Path | None, own: Rest | None, which: str | None, named: str | None, as_json: bool
+) -> None:
+    """What is the matter with a session, running, stopped or never started: why, what to do, on what evidence."""
+    wanted = which or named
+    if not wanted:
+        raise BadInput(
+            "It is not said which session", next=["Write its id, or USER/NOTEBOOK"], field="SESSION"
+        )
+    if own is not None:
+        session_diagnose.of_own(own, wanted, as_json)
+        return
+    with opened(url, state) as base:
+        session_diagnose.of_ledger(base, wanted, as_json)
 
 
 @session.command()

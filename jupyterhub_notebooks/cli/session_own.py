@@ -58,7 +58,7 @@ def list_(rest: Rest, only_open: bool, limit: int, as_json: bool) -> None:
     Console().print(table, markup=False)
 
 
-def _one(rest: Rest, which: str) -> Any:
+def one_of(rest: Rest, which: str) -> Any:
     """A session by its id or its end; a notebook's name means its newest."""
     if not is_id(which) and not which.isalnum():
         return rest.get(f"sessions/{quote(which, safe='')}")
@@ -72,7 +72,7 @@ def _one(rest: Rest, which: str) -> Any:
 
 def why(rest: Rest, which: str, as_json: bool) -> None:
     """What happened to a session."""
-    row = _one(rest, which)
+    row = one_of(rest, which)
     if as_json:
         click.echo(json.dumps(row))
         return
@@ -108,6 +108,6 @@ def why(rest: Rest, which: str, as_json: bool) -> None:
 
 def log(rest: Rest, which: str, last: int, find_text: str) -> list[tuple[str, str]]:
     """The last lines that it printed."""
-    row = _one(rest, which)
+    row = one_of(rest, which)
     lines = rest.get(f"sessions/{row['id']}/log", limit=min(last, 20_000), find=find_text)["lines"]
     return [(one["at"], one["line"]) for one in lines]

@@ -197,6 +197,8 @@ def _progress(session: SessionRow, heartbeat: Heartbeat | None, label: str) -> P
 
 #: (sub-state, sentence) of a start by its phase.
 _STEPS = {
+    "waiting": ("waiting", "Waiting for a machine."),
+    "attaching": ("opening volume", "Opening the volume."),
     "pulling": ("fetching image", "Fetching the image."),
     "hello": ("opening volume", "Opening the volume."),
     "restoring": ("restoring", "Fetching the workspace."),
@@ -204,6 +206,9 @@ _STEPS = {
     "starting": ("starting server", "The server is starting."),
     "running": ("starting server", "The server is starting."),
 }
+
+#: Phases before there is an agent: the backend says what is waited for.
+_TOLD_BY_BACKEND = ("waiting", "attaching", "pulling")
 
 #: What is fetched in a phase, as its progress is labelled.
 _FETCHED = {"pulling": "Image", "restoring": "Workspace"}
@@ -217,7 +222,9 @@ def _starting(session: SessionRow, heartbeat: Heartbeat | None, phase: str, now:
     else:
         sub, text = "waiting", "Asked for; making a place to run."
     waits_for = tuple(heartbeat.warnings if heartbeat else session.warnings or ())
-    if sub == "opening volume" and waits_for:
+    if phase in _TOLD_BY_BACKEND and waits_for:
+        text = f"{waits_for[-1].rstrip('.')}."
+    elif sub == "opening volume" and waits_for:
         text = f"{text} {waits_for[-1].rstrip('.')}."
     label = _FETCHED.get(phase, "")
     progress = _progress(session, heartbeat, label) if label else None
@@ -225,7 +232,8 @@ def _starting(session: SessionRow, heartbeat: Heartbeat | None, phase: str, now:
         text = f"{label} {progress.text}."
     elif now - session.asked_at > timedelta(seconds=60):
         text = f"{text} {show_duration((now - session.asked_at).total_seconds())} so far."
-    return State(STARTING, sub, BADGES[STARTING], (text,), progress=progress)
+    badge = BADGES["waiting" if phase == "waiting" else STARTING]
+    return State(STARTING, sub, badge, (text,), progress=progress)
 
 
 def _stopping(session: SessionRow, heartbeat: Heartbeat | None, facts: Facts) -> State:

@@ -20,6 +20,8 @@ from .rows import made
 from .tables import audit
 
 FIRST = "0" * 64
+#: The action of a start that came to nothing: its evidence has title, why, next and signals, a list of (what, said).
+FAILED = "session.failed"
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,17 @@ def rows(
                 if len(picked) == limit:
                     break
     return picked
+
+
+def of_session(ledger: Ledger, session: str, action: str, since: datetime) -> Mapping[str, Any] | None:
+    """The evidence of a session's newest row with that action; since: when the session began. None where there is none."""
+    query = select(audit).where(audit.c.action == action, audit.c.at >= since).order_by(audit.c.number.desc())
+    with ledger.read() as connection:
+        for row in connection.execute(query):
+            if session in row.subjects:
+                evidence: Mapping[str, Any] = row.evidence
+                return evidence
+    return None
 
 
 def broken(ledger: Ledger) -> int | None:

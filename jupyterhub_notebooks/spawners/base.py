@@ -30,7 +30,7 @@ from ..profiles.choosing import Launch
 from ..settings import Settings
 from . import asking, beginning, checking, ending, form, hooks, opening, progress, waiting
 from .backend import Backend
-from .refusing import NotStarted, Refused, cause_and_detail
+from .refusing import NotStarted, Refused, cause_and_detail, evidence_of
 from .shared import Shared, shared
 
 START_TIMEOUT_SECONDS = 6 * 3600
@@ -181,10 +181,10 @@ class NotebookSpawner(Backend, Spawner):
             await self._give_up("cancelled", "The start was cancelled.")
             raise
         except Refused as refused:
-            await self._give_up(*cause_and_detail(refused.error))
+            await self._give_up_for(refused.error)
             raise
         except NotebooksError as error:
-            await self._give_up(*cause_and_detail(error))
+            await self._give_up_for(error)
             raise Refused(error) from None
         except Exception as error:
             self.log.exception("The start of %s ended with an error", self._log_name)
@@ -193,7 +193,7 @@ class NotebookSpawner(Backend, Spawner):
                 f"{type(error).__name__}: {error}",
                 ("Start it again", f"Ask {self.settings.contact}"),
             )
-            await self._give_up(*cause_and_detail(told))
+            await self._give_up_for(told)
             raise Refused(told) from error
         finally:
             self._bringing_up = False
@@ -266,12 +266,15 @@ class NotebookSpawner(Backend, Spawner):
                     raise progress.stuck(row, quiet, settings.contact)
                 yield row
 
-    async def _give_up(self, cause: str, detail: str) -> None:
+    async def _give_up_for(self, error: NotebooksError) -> None:
+        await self._give_up(*cause_and_detail(error), evidence_of(error))
+
+    async def _give_up(self, cause: str, detail: str, evidence: Mapping[str, Any] | None = None) -> None:
         """A start came to nothing: its reason stands in the row, its processes are ended."""
         session = self._session
         if session is None or not self._bringing_up:
             return
-        await self._once(lambda: ending.give_up(self, session, cause, detail))
+        await self._once(lambda: ending.give_up(self, session, cause, detail, evidence))
 
     async def progress(self) -> AsyncGenerator[dict[str, Any], None]:
         """For the Hub's own page, from what the start itself reads."""
@@ -312,7 +315,7 @@ class NotebookSpawner(Backend, Spawner):
             await self._until_answers(session, url.split(self.server.base_url)[0])
         except NotebooksError as error:
             self.log.error("%s did not come up: %s", self._log_name, error.sentence())
-            await self._give_up(*cause_and_detail(error))
+            await self._give_up_for(error)
             self.http_timeout = 1  # the Hub asks the server once more, then ends its part
         finally:
             self._bringing_up = False

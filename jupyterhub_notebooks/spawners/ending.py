@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
@@ -48,11 +48,17 @@ async def _hooked(spawner: NotebookSpawner, session: Session, most_seconds: floa
         await asyncio.wait_for(done, most_seconds)
 
 
-async def give_up(spawner: NotebookSpawner, session: Session, cause: str, detail: str) -> None:
+async def give_up(
+    spawner: NotebookSpawner,
+    session: Session,
+    cause: str,
+    detail: str,
+    evidence: Mapping[str, Any] | None = None,
+) -> None:
     """A start came to nothing."""
     spawner.log.error("Session %s did not start: %s", session.id, detail)
     ledger = spawner.ledger
-    await _tried(spawner, "journal", ledger.run(opening.fail, session, cause, detail, _now()))
+    await _tried(spawner, "journal", ledger.run(opening.fail, session, cause, detail, _now(), evidence))
     patience = Patience(ledger, session, FAILED_QUIET_SECONDS, spawner.settings.save_timeout_seconds)
     await _tried(spawner, "stop", spawner.backend_stop(session, patience))
     await _clear(spawner, session, "")

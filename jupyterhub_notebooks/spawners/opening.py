@@ -198,9 +198,18 @@ def trash(ledger: Ledger, place: Place, now: datetime) -> None:
         notebooks.trash(ledger, notebook.id, None, now, "removed_at_hub")
 
 
-def fail(ledger: Ledger, session: Session, cause: str, detail: str, now: datetime) -> None:
-    """A start came to nothing: said first, before its processes are ended."""
+def fail(
+    ledger: Ledger,
+    session: Session,
+    cause: str,
+    detail: str,
+    now: datetime,
+    evidence: Mapping[str, Any] | None = None,
+) -> None:
+    """A start came to nothing: said first, before its processes are ended. evidence: what it rests on, for the audit."""
     sessions.ended(ledger, session.id, now, cause, detail)
+    if evidence:
+        audit.record(ledger, now, None, [session.id, session.notebook], audit.FAILED, cause, evidence)
 
 
 def ask_stop(ledger: Ledger, session: Session, now: datetime) -> None:

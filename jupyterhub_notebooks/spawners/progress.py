@@ -31,6 +31,8 @@ class Movement:
 
 _PERCENT = {
     "": 5,
+    "waiting": 3,
+    "attaching": 4,
     "pulling": 5,
     "hello": 8,
     "restoring": 10,

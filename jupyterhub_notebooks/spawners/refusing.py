@@ -7,6 +7,7 @@ a traceback. The Hub's own SpawnException alone shows nothing (its pages read tw
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 from jupyterhub.spawner import SpawnException
 
@@ -14,14 +15,26 @@ from ..errors import BadInput, ConfigError, NotebooksError
 
 
 class NotStarted(NotebooksError):
-    """A start that began and did not end in a usable notebook. cause: the label in the session's row."""
+    """A start that began and did not end in a usable notebook. cause: the label in the session's row.
+
+    evidence: (which signal, what it said), for administrators: kept in the audit.
+    """
 
     reason = "did_not_start"
     http_status = 500
 
-    def __init__(self, title: str, why: str = "", next: tuple[str, ...] = (), *, cause: str = "") -> None:
+    def __init__(
+        self,
+        title: str,
+        why: str = "",
+        next: tuple[str, ...] = (),
+        *,
+        cause: str = "",
+        evidence: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         super().__init__(title, why, next)
         self.cause = cause or self.reason
+        self.evidence = evidence
 
 
 class Refused(SpawnException):
@@ -52,6 +65,13 @@ def html_of(error: NotebooksError) -> str:
         steps = "".join(f"<li>{escape(step)}</li>" for step in error.next if step)
         parts.append(f"<ul>{steps}</ul>")
     return " ".join(parts)
+
+
+def evidence_of(error: NotebooksError) -> dict[str, Any]:
+    """What the audit keeps of a failed start: its words, and what they rest on."""
+    signals = list(error.evidence) if isinstance(error, NotStarted) else []
+    told = {"title": error.title, "why": error.why, "next": list(error.next)}
+    return told | ({"signals": [list(one) for one in signals]} if signals else {})
 
 
 def cause_and_detail(error: NotebooksError) -> tuple[str, str]:

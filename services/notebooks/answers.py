@@ -144,6 +144,27 @@ class SessionClock(Answer):
     stretches: list[Stretch]
 
 
+class Evidence(Answer):
+    """One piece of evidence: what said it, and what it said."""
+
+    what: str
+    said: str
+
+
+class Diagnosis(Answer):
+    """cause: a label that does not change. safe: whether the work is. next: best first. lines: the last that it printed."""
+
+    session: str
+    cause: str | None
+    state: str
+    title: str
+    why: str
+    safe: str
+    next: list[str]
+    evidence: list[Evidence]
+    lines: list[str]
+
+
 class UnusedGpu(Answer):
     """gpu: its kind; since: when it was last used."""
 

@@ -8,10 +8,12 @@ from typing import Any
 from jupyterhub_notebooks import messages
 from jupyterhub_notebooks.client.actions import command_line
 from jupyterhub_notebooks.enforcement import safe
-from jupyterhub_notebooks.enforcement.state import RUNNING, STARTING
+from jupyterhub_notebooks.enforcement.diagnosing import signals
+from jupyterhub_notebooks.enforcement.state import ERROR, RUNNING, STARTING
 from jupyterhub_notebooks.errors import NotebooksError, NotFound
 from jupyterhub_notebooks.ledger import (
     NotebookView,
+    audit,
     notebooks,
     sessions,
     users,
@@ -202,11 +204,15 @@ async def notebook_values(context: Context, person: Person, view: NotebookView) 
         lines = await context.ledger.run(sessions.log, session.id, LOG_LINES)
     past = await context.ledger.run(sessions.of_notebook, view.notebook.id, SAFE_LOOKS_AT)
     steps = steps_of(session, state, context.now()) if session is not None else []
+    failed = None
+    if session is not None and state.state == ERROR:
+        failed = await context.ledger.run(audit.of_session, session.id, audit.FAILED, session.asked_at)
     return {
         "row": row,
         "state": state,
         "session": session,
         "steps": steps,
+        "signals": signals(failed),
         "log": lines,
         "view": view,
         "safe_offer": safe.offer(past),

@@ -26,6 +26,7 @@ from . import actions, answers, bodies, changing, keeping, recovery
 from .api import ApiHandler, CreateHandler
 from .cards import cards_told, last_choice
 from .clock_reads import SessionClockHandler, UnusedGpusHandler
+from .diagnosing import SessionDiagnosisHandler
 from .handling import Handler
 from .listing import as_json, row_of, states
 from .progress import ApiStream
@@ -349,6 +350,7 @@ READS: tuple[Read, ...] = (
         (("limit", "at most so many"), ("find", "a text in them")),
     ),
     Read("sessions/{id}/clock", SessionClockHandler, answers.SessionClock),
+    Read("sessions/{id}/diagnosis", SessionDiagnosisHandler, answers.Diagnosis),
     Read("gpus/unused", UnusedGpusHandler, answers.UnusedGpus),
     Read("profiles", ProfilesHandler, answers.Profiles),
     Read("profiles/{name}", ProfileHandler, answers.Profile),

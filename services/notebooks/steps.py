@@ -11,8 +11,26 @@ from jupyterhub_notebooks.units import show_duration
 
 NAMES = ("Place to run", "Volume", "Workspace", "Server")
 #: The step that a phase of the agent belongs to.
-_OF_PHASE = {"hello": 1, "restoring": 2, "initializing": 2, "starting": 3, "running": 3}
-_OF_CAUSE = {"not_restored": 2, "snapshot_damaged": 2, "lease_held": 1, "server_died": 3}
+_OF_PHASE = {
+    "waiting": 0,
+    "pulling": 0,
+    "attaching": 1,
+    "hello": 1,
+    "restoring": 2,
+    "initializing": 2,
+    "starting": 3,
+    "running": 3,
+}
+_OF_CAUSE = {
+    "not_restored": 2,
+    "snapshot_damaged": 2,
+    "lease_held": 1,
+    "server_died": 3,
+    "ended_at_once": 3,
+    "volume_missing": 1,
+    "volume_elsewhere": 1,
+    "volume_not_attached": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -73,6 +91,9 @@ def _sub(session: Session, state: State) -> str:
     script = "; the profile's startup script runs, and its lines are in the log"
     return {
         "": "",
+        "waiting": "no place for it yet; it begins by itself",
+        "pulling": "fetching the image",
+        "attaching": "the machine opens it",
         "hello": "opening it",
         "restoring": "asking storage",
         "initializing": "making what is missing: environment, kernel, settings"

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from jupyterhub_notebooks.cli.session import session
 from jupyterhub_notebooks.ledger import Ledger, clocks, intents, losing, notebooks, sessions, upgrade, users
 from jupyterhub_notebooks.names import new_id
+from jupyterhub_notebooks.spawners import opening
 
 NOW = datetime(2026, 10, 14, 14, 30, tzinfo=UTC)
 EVIDENCE = {
@@ -102,4 +103,59 @@ def test_stops_that_would_have_been_are_listed_with_their_evidence(tmp_path):
     assert "quiet. Nothing has run or been typed for 31 min." in said
     [line] = [json.loads(one) for one in listed("--json").splitlines()]
     assert (line["session"], line["cause"], line["evidence"]) == (id, "idle", EVIDENCE)
+    ledger.close()
+
+
+def diagnosed(ledger, *more):
+    result = CliRunner().invoke(session, ["diagnose", "mara/-", "--ledger", str(ledger.url), *more])
+    assert result.exit_code == 0, result.output
+    return result.output.replace("\u00a0", " ")
+
+
+FAILED = {
+    "title": "No machine has 1 GPU",
+    "why": "None here has any GPU",
+    "next": ["Start it with a smaller profile", "Ask ops"],
+    "signals": [["not placed, Unschedulable", "0/1 nodes are available: 1 Insufficient nvidia.com/gpu"]],
+}
+
+
+def test_a_start_that_came_to_nothing_is_diagnosed_with_its_evidence_and_what_to_do(tmp_path):
+    ledger, id = made(tmp_path)
+    row = sessions.get(ledger, id)
+    opening.fail(ledger, row, "no_gpu", "No machine has 1 GPU. None here has any GPU.", NOW, FAILED)
+    opening.settle(ledger, row, NOW)
+    sessions.add_log(ledger, id, 1, ["the last line"], NOW)
+    said = diagnosed(ledger)
+    assert said.splitlines()[:3] == [
+        "No machine has 1 GPU.", "None here has any GPU.", "Its workspace was not touched.",
+    ]  # fmt: skip
+    assert "  Start it with a smaller profile\n  Ask ops\n" in said
+    assert "not placed, Unschedulable: 0/1 nodes are available: 1 Insufficient nvidia.com/gpu" in said
+    assert "the last line" in said and f"Session {id}, ended, cause no_gpu" in said
+    told = json.loads(diagnosed(ledger, "--json"))
+    assert (told["cause"], told["state"], told["session"]) == ("no_gpu", "ENDED", id)
+    ledger.close()
+
+
+def test_one_that_waits_and_one_that_was_stopped_are_diagnosed_as_that(tmp_path):
+    ledger, id = made(tmp_path)
+    values = {"phase": "waiting", "warnings": ["A machine is being started: none that runs has a place."]}
+    sessions.report(ledger, [sessions.Report(id, values)])
+    said = diagnosed(ledger)
+    assert said.startswith("It is starting.\nA machine is being started: none that runs has a place.")
+    assert "step: waiting" in said
+    clocks.ask_stop(ledger, sessions.get(ledger, id), "idle", EVIDENCE, NOW)
+    sessions.close(ledger, id, NOW, "idle")
+    intents.done_all(ledger, id, NOW)
+    said = diagnosed(ledger)
+    assert said.startswith("Idle.") and "kernel: idle: a.ipynb" in said
+    ledger.close()
+
+
+def test_the_session_to_diagnose_may_be_given_as_an_option(tmp_path):
+    ledger, id = made(tmp_path)
+    result = CliRunner().invoke(session, ["diagnose", "--session", id[-6:], "--ledger", str(ledger.url)])
+    assert result.exit_code == 0 and id in result.output
+    assert CliRunner().invoke(session, ["diagnose", "--ledger", str(ledger.url)]).exit_code != 0
     ledger.close()
