@@ -30,6 +30,7 @@ IMAGES: dict[str, str | None] = {
     "notebook-base": None,
     "notebook-full": "notebook-base",
     "notebook-gpu": None,
+    "notebook-egress": None,
     "hub": None,
 }
 #: What images install beside our wheel, and which of its extras.
@@ -92,8 +93,9 @@ def context(name: str, folder: Path, certificates: Path | None) -> None:
     """What the engine gets to build image name from."""
     shutil.copytree(HERE / name, folder, dirs_exist_ok=True)
     shutil.copy(HERE / "constraints.txt", folder)
-    (folder / "wheels").mkdir(exist_ok=True)
-    wheel(folder / "wheels")
+    if "COPY wheels/" in (folder / "Dockerfile").read_text(encoding="utf-8"):
+        (folder / "wheels").mkdir()
+        wheel(folder / "wheels")
     (folder / "certs").mkdir(exist_ok=True)
     (folder / "certs" / "README").write_text("Certificates of an own authority, *.crt\n", encoding="utf-8")
     for file in sorted(certificates.glob("*.crt")) if certificates is not None else ():

@@ -4,8 +4,8 @@ Promises: pages, REST API, commands and JupyterLab take these words from here; e
 (tests/services/notebooks/test_messages.py names its cause). ``{name}`` are values. Standard library only, pure.
 
 What is not told yet, because there is nothing that it could come about by: a quota that is used up, ends first or stands at
-80 %, and the most notebooks at once (no quotas); all places in use and a queue that is over (no queue); a blocked host
-(no rule for the network is enforced); a full GPU's memory by notebook file (no kernel's part of it is read).
+80 %, and the most notebooks at once (no quotas); all places in use and a queue that is over (no queue); a full GPU's
+memory by notebook file (no kernel's part of it is read).
 """
 
 from __future__ import annotations
@@ -79,6 +79,9 @@ MESSAGES: Mapping[str, Message] = {
         "The login did not come back",
         "The browser sent no cookie of {host}: it blocks cookies, or the login took too long",
         ("Log in again", "Allow cookies of {host} in the browser's settings"),
+    ),
+    "host blocked": Message(
+        "Blocked: {host}", "{profile} has no public internet.{packages}", ("Ask your administrator for {host}",)
     ),
     "log in again": Message("Log in again", "Your login has ended, or this page was open too long"),
 }  # fmt: skip

@@ -69,7 +69,16 @@ notebooks(
     volumes="docker:",
     # What this engine can do. gpu_kinds: the GPUs of this machine by the names that flavors use, with NVIDIA's
     # container toolkit installed: ["T4"].
-    abilities={"name": "docker", "images": True, "limits_cpu": True, "limits_memory": True, "gpu_kinds": []},
+    abilities={
+        "name": "docker",
+        "images": True,
+        "limits_cpu": True,
+        "limits_memory": True,
+        "gpu_kinds": [],
+        "egress": True,
+    },
+    # Networks of your own that notebooks reach directly whose profile has a rule for the network: ["10.20.0.0/16"].
+    internal_networks=[],
 )
 
 # --- What `up` itself may do at the Hub -------------------------------------------------------------------------

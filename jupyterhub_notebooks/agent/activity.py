@@ -33,6 +33,7 @@ from .beside import Beside, read_beside, servers
 from .checkpointing import Checkpointing
 from .computing import Computing, read_tree
 from .ears import Ears, Heard
+from .egress import Egress
 from .gpu import Gpus, find_reader
 from .standing import Standing
 from .telling import Telling
@@ -100,13 +101,16 @@ class Activity:
         say: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
         beside: Beside | None = None,
+        egress: Egress | None = None,
     ) -> None:
         self._server, self._standing, self._say, self._monotonic = server, standing, say, monotonic
         self._beside, self._seen_beside = beside, Heard(SignalsReport(), monotonic())
         self._answer: tuple[float, HeartbeatAnswer] | None = None
         self._time = ServiceTime()
         self.asking = Asking()
-        self.telling = Telling(standing, lambda: self._computing, lambda: self._gpus.last(), say, monotonic)
+        self.telling = Telling(
+            standing, lambda: self._computing, lambda: self._gpus.last(), say, monotonic, egress
+        )
         self.checkpointing = Checkpointing(self._tell, monotonic)
         ears = (self.state, say, monotonic, self._took, self.asking.answer)
         self._ears = Ears(socket_path, *ears) if socket_path is not None else None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import BadInput
 
-USAGE = "python -m jupyterhub_notebooks.agent run [--only-save | --safe] [--beside PORT] --state DIR --run-dir DIR [--log FILE] -- COMMAND…"
+USAGE = "python -m jupyterhub_notebooks.agent run [--only-save | --safe] [--beside PORT] [--egress URL] --state DIR --run-dir DIR [--log FILE] -- COMMAND…"
 _PATHS = ("--state", "--run-dir", "--log")
 
 
@@ -19,6 +19,7 @@ class Options:
     only_save: nothing is set up in the workspace, which nobody uses; it is saved and that is all.
     safe: the server starts in safe mode (agent/safe.py).
     beside: the port of a server in a container of its own (agent/beside.py); COMMAND is then what stands in front. 0: none.
+    egress: the address of the proxy that a rule for the network makes the only way out (agent/egress.py). '': there is no rule.
     """
 
     files: Path
@@ -32,6 +33,7 @@ class Options:
     only_save: bool = False
     safe: bool = False
     beside: int = 0
+    egress: str = ""
 
 
 def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
@@ -40,11 +42,14 @@ def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         raise BadInput("The agent knows one command, run", next=[f"Usage: {USAGE}"])
     given: dict[str, Path] = {}
     rest = list(arguments[1:])
-    only_save, safe, beside = _taken(rest, "--only-save"), _taken(rest, "--safe"), 0
+    only_save, safe, beside, egress = _taken(rest, "--only-save"), _taken(rest, "--safe"), 0, ""
     while rest and rest[0] != "--":
         name, equals, value = rest.pop(0).partition("=")
         if name == "--beside":
             beside = _port(value if equals else rest.pop(0) if rest else "")
+            continue
+        if name == "--egress":
+            egress = _address(value if equals else rest.pop(0) if rest else "")
             continue
         if name not in _PATHS:
             raise BadInput("There is no such option", next=[f"Usage: {USAGE}"], field=name)
@@ -71,7 +76,14 @@ def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         only_save=only_save,
         safe=safe,
         beside=beside,
+        egress=egress,
     )
+
+
+def _address(value: str) -> str:
+    if not value.startswith("http://"):
+        raise BadInput("This option needs an address, http://…", next=[f"Usage: {USAGE}"], field="--egress")
+    return value
 
 
 def _port(value: str) -> int:

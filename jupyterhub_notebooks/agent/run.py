@@ -27,6 +27,7 @@ from .activity import Activity
 from .bell import Bell
 from .beside import GONE, Beside, place_of, prepare_front, servers
 from .context import Context
+from .egress import Egress
 from .errors import (
     EXIT_NOT_SAVED,
     Interrupted,
@@ -73,8 +74,14 @@ class Agent:
         self.volume = Volume(options.files, options.state)
         ears = own_environment.get("NOTEBOOK_AGENT_SOCKET")
         self.beside = Beside(place_of(options.beside, own_environment)) if options.beside else None
+        egress = Egress(options.egress, self.standing.blocked, self.log.say) if options.egress else None
         self.activity = Activity(
-            Path(ears) if ears else None, self._server_pid, self.standing, self.log.say, beside=self.beside
+            Path(ears) if ears else None,
+            self._server_pid,
+            self.standing,
+            self.log.say,
+            beside=self.beside,
+            egress=egress,
         )
         self.standing.signals = self.activity.signals
         self.heart = Heart(

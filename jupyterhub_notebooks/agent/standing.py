@@ -38,6 +38,7 @@ class Standing:
         self._saving_since: float | None = None
         self._size_bytes: int | None = None
         self._variables: KeptVariables | None = None
+        self._blocked: dict[str, int] = {}
 
     @property
     def phase(self) -> str:
@@ -163,6 +164,14 @@ class Standing:
         with self._lock:
             self._variables = kept
 
+    def blocked(self, counts: dict[str, int]) -> None:
+        """Hosts that were refused so far, and how often; a new one is said at once."""
+        with self._lock:
+            news = not counts.keys() <= self._blocked.keys()
+            self._blocked = dict(counts)
+        if news:
+            self.wake.set()
+
     def answered(self, beat: Heartbeat) -> None:
         """services/agents has read beat."""
         with self._lock:
@@ -190,4 +199,5 @@ class Standing:
                 shown_notices=self._shown,
                 size_bytes=self._size_bytes,
                 variables=self._variables,
+                blocked=dict(self._blocked),
             )

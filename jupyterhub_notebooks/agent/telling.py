@@ -9,6 +9,7 @@ from typing import Any
 
 from ..contract import HelloAnswer, Meter, Notice, SignalsReport
 from .computing import Computing
+from .egress import Egress
 from .gpu import Gpu
 from .memory import Memory
 from .showing import cores, gpu_meters, meter, saved_shown
@@ -25,7 +26,9 @@ class Telling:
         gpus: Callable[[], Sequence[Gpu]],
         say: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
+        egress: Egress | None = None,
     ) -> None:
+        self._egress = egress
         self._standing, self._computing, self._gpus, self._monotonic = standing, computing, gpus, monotonic
         self._answer = HelloAnswer("")
         self._last_stop: Notice | None = None
@@ -35,12 +38,18 @@ class Telling:
     def introduce(self, answer: HelloAnswer) -> None:
         """What the first answer of services/agents says of the notebook."""
         self._answer, self._last_stop = answer, answer.last_stop
+        if self._egress is not None:
+            self._egress.introduce(answer.profile, answer.environment)
 
     def start(self) -> None:
         self.memory.start(self._answer.memory_bytes)
+        if self._egress is not None:
+            self._egress.start()
 
     def stop(self) -> None:
         self.memory.stop()
+        if self._egress is not None:
+            self._egress.stop()
 
     def took(self, report: SignalsReport) -> None:
         """A report came: what was shown, what is not saved in editors, which kernels run."""
@@ -51,6 +60,8 @@ class Telling:
             if self._last_stop is not None and self._last_stop.id in report.shown_notices:
                 self._last_stop = None
             self.memory.shown(report.shown_notices)
+            if self._egress is not None:
+                self._egress.shown(report.shown_notices)
             self._standing.was_shown(report.shown_notices)
 
     @property
@@ -77,7 +88,8 @@ class Telling:
     def notices(self) -> tuple[Notice, ...]:
         """Those that the agent has itself."""
         last = (self._last_stop,) if self._last_stop is not None else ()
-        return (*last, *self.memory.notices())
+        blocked = self._egress.notices() if self._egress is not None else ()
+        return (*last, *self.memory.notices(), *blocked)
 
     def meters(self) -> tuple[Meter, ...]:
         """What is used of what there is: the profile's limit, else what the machine has."""

@@ -41,6 +41,7 @@ COMMANDS: dict[str, Entry] = {
     "notebook": Entry(".notebook", "notebook", "Make, start, stop, change and delete notebooks."),
     "snapshot": Entry(".snapshot", "snapshot", "Look into what was saved, and bring it back."),
     "session": Entry(".session", "session", "What ran, who stopped it, and why."),
+    "egress": Entry(".egress", "egress", "What rules for the network refused, and files that they bind."),
     "workspace": Entry(".workspace", "workspace", "Save, restore, list and check a workspace by hand."),
     "store": Entry(".store", "store", "Check the place where workspaces are saved."),
     "key": Entry(".key", "key", "Make and change the keys of encrypted workspaces."),

@@ -151,7 +151,8 @@ class Heartbeat(Body):
     orders that were carried out since the last heartbeat that was answered; outcomes: what came of some of them, by id
     (``error``: a sentence, where one could not be carried out). shown_notices: ids of notices that
     were on a screen where somebody could have seen them, since the last heartbeat that was answered. variables: what
-    became of them, once an order ``checkpoint`` was carried out.
+    became of them, once an order ``checkpoint`` was carried out. blocked: hosts that the rule for the network refused
+    (``host``, with ``:port`` where that is not one of the web), and how often so far.
     """
 
     sequence: int
@@ -169,6 +170,7 @@ class Heartbeat(Body):
     shown_notices: tuple[str, ...] = ()
     size_bytes: int | None = None
     variables: KeptVariables | None = None
+    blocked: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Denied, NotebooksError
-from ..ledger import Session, burying
+from ..ledger import Session, burying, egress
 from ..profiles.cards import cards
 from ..profiles.choosing import Abilities, Launch, choose
 from ..profiles.form import html
@@ -71,6 +71,7 @@ async def chosen(spawner: NotebookSpawner, asked: Mapping[str, Any]) -> Launch:
         )
     await _check_before(spawner, found)
     last = found.notebook.profile if found.notebook else ""
+    bound = await spawner.ledger.run(egress.bound, found.notebook.id) if found.notebook else None
     if only_save and last not in catalog.profiles:
         # what the notebook ran on is gone; its files are saved all the same
         last = next(iter(catalog.profiles))
@@ -85,6 +86,7 @@ async def chosen(spawner: NotebookSpawner, asked: Mapping[str, Any]) -> Launch:
         last=last or None,
         contact=settings.contact,
         now=now,
+        bound=bound,
     )
 
 

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..ledger import Notebook, Session
+from ..ledger import Notebook, Session, egress
 from ..names import new_id
 from ..profiles.choosing import Launch
+from ..profiles.egress import rule_of
 from . import opening
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ async def begin(
         actor=_actor(spawner),
     )
     made = await spawner.ledger.run(opening.begin, accepted, spawner.volume_of, now)
+    rule = rule_of(launch) if launch.run != "save" else None
+    if rule is not None:
+        await spawner.ledger.run(egress.bind, made[1].workspace, made[1].id, rule, now)
     if content is not None:
         spawner.shared.versions_kept.add(kept)
     return made

@@ -8,6 +8,7 @@ profile gives is the notebook's; the agent's container has limits of its own.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 import docker
@@ -52,13 +53,19 @@ def command(base_path: str) -> list[str]:
 
 
 def container(
-    client: docker.APIClient, session: Session, launch: Launch, workspace: str, base: str
+    client: docker.APIClient,
+    session: Session,
+    launch: Launch,
+    workspace: str,
+    base: str,
+    walled: tuple[str, Mapping[str, str]],
 ) -> dict[str, Any]:
-    """Arguments of docker-py's create_container. workspace: where the files lie. base: the notebook's path at the Hub."""
+    """Arguments of docker-py's create_container. workspace: where the files lie. base: the notebook's path at the Hub.
+    walled: the container whose network it joins, and the variables of that network."""
     resources = launch.resources
     files = engine.volumes_of(volume_key_of(session, engine.VOLUME))["files"]
     limits = engine.host_config(launch) | {
-        "network_mode": f"container:{engine.container_of(session.id)}",
+        "network_mode": f"container:{walled[0]}",
         "pid_mode": f"container:{engine.container_of(session.id)}",
         "mem_limit": resources.memory_bytes,
         "cpu_period": CPU_PERIOD,
@@ -74,7 +81,12 @@ def container(
         "command": command(f"{base.rstrip('/')}/{PATH}/"),
         "user": USER,
         "working_dir": workspace,
-        "environment": {**launch.environment, "HOME": workspace, "NOTEBOOK_SESSION_ID": session.id},
+        "environment": {
+            **walled[1],
+            **launch.environment,
+            "HOME": workspace,
+            "NOTEBOOK_SESSION_ID": session.id,
+        },
         "labels": engine.labels_of(session.notebook, session.id, launch),
         "host_config": client.create_host_config(**limits),
     }

@@ -22,7 +22,7 @@ from traitlets import Unicode, default
 from .. import __version__
 from ..ledger import Session, sessions
 from ..profiles.choosing import Abilities, Launch
-from . import beside, engine
+from . import beside, engine, walling, walls
 from .backend import agent_flags, volume_key_of
 from .base import NotebookSpawner
 from .local import EDITOR_URLS
@@ -57,13 +57,19 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
         help="The image whose agent saves notebooks of profiles with `agent: beside`, whose own image knows nothing of us.",
     ).tag(config=True)
 
+    egress_image = Unicode(
+        f"notebook-egress:{__version__}",
+        help="The image that holds the network of notebooks whose profile has a rule for it (`no_public_internet`,"
+        " `egress_allowlist`).",
+    ).tag(config=True)
+
     _executor = ThreadPoolExecutor(THREADS, thread_name_prefix="docker")
 
     @property
     def abilities(self) -> Abilities:  # type: ignore[override]
         """What Docker can do; what only this machine knows (its kinds of GPU) is said in ``notebooks(c, …)``."""
         given = Abilities.from_json(self.settings.abilities)
-        return replace(given, name="docker", images=True, limits_cpu=True, limits_memory=True)
+        return replace(given, name="docker", images=True, limits_cpu=True, limits_memory=True, egress=True)
 
     @default("network_name")
     def _default_network_name(self) -> str:
@@ -104,10 +110,11 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
         self.object_name, self.object_id = engine.container_of(session.id), ""
         try:
             for image in dict.fromkeys((self.image, launch.image or self.image)):
-                await self._fetch_image(session, image)
+                await self.fetch_image(session, image)
             await self._check_image(launch)
             await self._ensure_network()
             await self._ensure_volumes(session)
+            await walling.raise_walls(self, session, launch)
             made = await self._create(session, launch)
             self.object_id = made["Id"]
             self._persist()
@@ -123,10 +130,14 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
         launch = Launch.from_json(session.launch)
         if session.kind == "save" or launch.agent != "beside":
             return
+        told, joins = walling.told(self, session), engine.container_of(session.id)
+        walled = (walls.name_of(session.id), walls.led({}, told)) if told is not None else (joins, {})
         try:
             made = await self.docker(
                 "create_container",
-                **beside.container(self.client, session, launch, self.workspace_path, self.server.base_url),
+                **beside.container(
+                    self.client, session, launch, self.workspace_path, self.server.base_url, walled
+                ),
             )
             await self.docker("start", made["Id"])
         except (docker.errors.DockerException, OSError) as error:
@@ -139,6 +150,10 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
         found = await self._inspect(self._session_id)
         if found is None:
             return 0
+        if found["State"]["Running"] and await walling.network_is_gone(self, found):
+            self.log.error("The network of session %s is gone; its container is ended", self._session_id)
+            await self.quietly("kill", found["Id"])
+            found = await self._inspect(self._session_id) or found
         return None if found["State"]["Running"] else int(found["State"]["ExitCode"] or 0)
 
     async def backend_running(self, session: Session) -> bool:
@@ -149,22 +164,24 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
         if not await self.backend_running(session):
             return ""
         name = engine.container_of(session.id)
-        await self._quietly("kill", name, signal="SIGTERM")
+        await self.quietly("kill", name, signal="SIGTERM")
         why = await patience.wait(self._ended(session))
         if why:
-            await self._quietly("kill", name)
+            await self.quietly("kill", name)
             async with asyncio.timeout(KILLED_SECONDS):
                 await self._ended(session)
         return why
 
     async def backend_left_over(self, session: Session) -> list[str]:
         """A container whose agent is gone holds nothing but a log; what ran beside the agent ended with it."""
-        await self._quietly("remove_container", beside.name_of(session.id), v=True, force=True)
+        await self.quietly("remove_container", beside.name_of(session.id), v=True, force=True)
         found = await self._inspect(session.id)
         if found is None:
+            await self.quietly("remove_container", walls.name_of(session.id), v=True, force=True)
             return []
         running = bool(found["State"]["Running"])
-        await self._quietly("remove_container", found["Id"], v=True, force=True)
+        for name in (found["Id"], walls.name_of(session.id)):
+            await self.quietly("remove_container", name, v=True, force=True)
         if found["Id"] == self.object_id:
             self.object_id = ""
         return [f"container {found['Name'].lstrip('/')}"] if running else []
@@ -175,6 +192,8 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
         if found is None:
             return "", "Its container was removed."
         state = found["State"]
+        if await walling.network_is_gone(self, found):
+            return "", "The container that held its network was ended."
         if state.get("OOMKilled"):
             return "out_of_memory", engine.out_of_memory(found["HostConfig"].get("Memory") or 0, None)
         return "", engine.ended_with(int(state.get("ExitCode") or 0))
@@ -184,13 +203,13 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
             return []
         lines: list[str] = []
         for name in (engine.container_of(self._session_id), beside.name_of(self._session_id)):
-            said = await self._quietly("logs", name, tail=LOG_LINES)
+            said = await self.quietly("logs", name, tail=LOG_LINES)
             lines += said.decode("utf-8", "replace").splitlines() if said else []
         return lines
 
     # -- what a container is made of
 
-    async def _fetch_image(self, session: Session, image: str) -> None:
+    async def fetch_image(self, session: Session, image: str) -> None:
         """An image on this engine; while it comes, the session's row says how much of it is there."""
         if self.pull_policy.lower() != "always":
             try:
@@ -233,7 +252,7 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
             return
         if await self.docker("networks", names=[self.network_name]):
             return
-        await self._quietly(
+        await self.quietly(
             "create_network",
             self.network_name,
             driver="bridge",
@@ -250,16 +269,35 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
     async def _create(self, session: Session, launch: Launch) -> dict[str, Any]:
         grace = int(self.settings.save_timeout_seconds)
         limits = engine.host_config(launch)
-        host: dict[str, Any] = dict(self._given("extra_host_config"))
-        self.set_trait("extra_host_config", {**limits, **host})
-        given: dict[str, Any] = dict(self._given("extra_create_kwargs"))
+        host: dict[str, Any] = dict(self.given("extra_host_config"))
+        told = walling.told(self, session)
+        if told is not None:
+            limits["network_mode"] = f"container:{walls.name_of(session.id)}"
+            host = {name: value for name, value in host.items() if name not in walls.OF_NETWORK}
+        given: dict[str, Any] = dict(self.given("extra_create_kwargs"))
         labels = {**engine.labels_of(session.notebook, session.id, launch), **(given.get("labels") or {})}
         made_of = {"stop_timeout": grace, "working_dir": "/", **given, "labels": labels}
-        self.set_trait("extra_create_kwargs", made_of)
-        made: dict[str, Any] = await self.create_object()
-        return made
+        if told is not None:
+            made_of["ports"] = None  # they are those of whoever holds the network
+        before = {name: getattr(self, name) for name in ("extra_host_config", "extra_create_kwargs")}
+        try:
+            self.set_trait("extra_host_config", {**limits, **host})
+            self.set_trait("extra_create_kwargs", made_of)
+            made: dict[str, Any] = await self.create_object()
+            return made
+        finally:
+            for name, value in before.items():
+                self.set_trait(name, value)
 
-    def _given(self, trait: str) -> Mapping[str, Any]:
+    async def get_ip_and_port(self) -> tuple[str, int]:
+        """Of whoever holds the network."""
+        if self._session is None or not walls.holds(self._session):
+            where: tuple[str, int] = await super().get_ip_and_port()
+            return where
+        found = await self.docker("inspect_container", walls.name_of(self._session.id))
+        return str(self.get_network_ip(found["NetworkSettings"])), int(self.port)
+
+    def given(self, trait: str) -> Mapping[str, Any]:
         """What the administrator set, a dict or what makes one."""
         return self._eval_if_callable(getattr(self, trait)) or {}
 
@@ -283,6 +321,8 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
         flags = agent_flags(self._session) if self._session is not None else []
         if self._session is not None and not only_save and self.backend_says_running(self._session):
             server, flags = beside.FRONT, [*flags, "--beside", str(beside.PORT)]
+        if self._session is not None and walls.holds(self._session):
+            flags += ["--egress", walls.PROXY]
         return [
             "notebook-agent", "run", *flags, "--state", self.state_path, "--run-dir", self.run_path, "--", *server,
         ]  # fmt: skip
@@ -298,6 +338,9 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
                 "NOTEBOOK_WORKSPACE": self.workspace_path,
                 "NOTEBOOK_AGENT_SOCKET": f"{self.run_path}/agent.sock",
             }
+        told = walling.told(self, self._session)
+        if told is not None:
+            env = walls.led(env, told)
         return env
 
     # -- what a Hub restart must find again
@@ -327,7 +370,7 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
         while await self.backend_running(session):  # noqa: ASYNC110  (the engine tells nobody)
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _quietly(self, method: str, *args: Any, **more: Any) -> Any:
+    async def quietly(self, method: str, *args: Any, **more: Any) -> Any:
         """A call whose object may be gone meanwhile, or there already: then None."""
         try:
             return await self.docker(method, *args, **more)

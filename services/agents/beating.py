@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jupyterhub_notebooks.contract import Ended, Heartbeat, Order
-from jupyterhub_notebooks.ledger import Ledger, Session, clocks, intents, leases, sessions
+from jupyterhub_notebooks.ledger import Ledger, Session, clocks, egress, intents, leases, sessions
 from jupyterhub_notebooks.ledger.hearing import Holder, Known
 
 from . import clocking, reading
@@ -69,6 +69,8 @@ async def beat(agents: Agents, known: Known, body: Heartbeat) -> Beat:
     lease = known.lease
     if lease is not None and lease.ends_in_seconds < FRESH * seconds:
         lease = await heartbeats.renewed.of(Holder(session.workspace, session.id, seconds))
+    if newer and heartbeats.has_blocked(session.id, body):
+        await agents.ledger.run(egress.refused, session.id, reading.blocked(body), now)
     if newer:
         heartbeats.heard(session.id, body, agents.clock.monotonic())
         if urgent:

@@ -89,6 +89,11 @@ class Heartbeats:
         known = self._last.get(session)
         return known is None or beat.sequence > known.beat.sequence
 
+    def has_blocked(self, session: str, beat: Heartbeat) -> bool:
+        """Whether it tells of other refused hosts, or of more, than the one before did."""
+        known = self._last.get(session)
+        return bool(beat.blocked) and (known is None or known.beat.blocked != beat.blocked)
+
     def heard(self, session: str, beat: Heartbeat, monotonic: float) -> None:
         self._last[session] = Heard(beat, monotonic)
 

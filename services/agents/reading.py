@@ -15,6 +15,7 @@ MOST = 2**62
 MOST_COUNT = 2**31 - 1
 TEXTS = 50
 MOST_LOST = 200
+MOST_BLOCKED = 200
 TEXT_LENGTH = 1000
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _BLOCK = re.compile(r"[0-9a-f]{64}")
@@ -53,6 +54,12 @@ def variables(kept: KeptVariables) -> dict[str, Any]:
             for one in kept.lost[:MOST_LOST]
         ],
     }
+
+
+def blocked(beat: Heartbeat) -> dict[str, int]:
+    """Hosts that were refused, and how often."""
+    told = list(beat.blocked.items())[:MOST_BLOCKED]
+    return {text(host, 300): count(times) for host, times in told if host and times > 0}
 
 
 def size(value: int) -> int:

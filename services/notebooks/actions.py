@@ -22,6 +22,7 @@ from jupyterhub_notebooks.ledger import (
     Session,
     audit,
     clocks,
+    egress,
     intents,
     notebooks,
     sessions,
@@ -65,6 +66,7 @@ async def agreed(
         kept = {}
     kept.pop("profile", None)
     merged = {**kept, **asked}
+    bound = await context.ledger.run(egress.bound, view.notebook.id) if view is not None else None
     launch = choose(
         context.catalog,
         merged,
@@ -76,6 +78,7 @@ async def agreed(
         last=last,
         contact=context.settings.contact,
         now=context.now(),
+        bound=bound,
     )
     return launch, {name: merged[name] for name in ("flavor", "editor") if name in merged}
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from jupyterhub_notebooks.ledger import NotebookView, profile_versions
 from jupyterhub_notebooks.profiles.cards import Card, cards
+from jupyterhub_notebooks.profiles.egress import Rule
 
 from .context import Context
 from .people import Person
@@ -16,6 +17,13 @@ from .people import Person
 FAULTS = {
     "image_missing": "Its image is not in its registry.",
     "image_login": "Its image could not be fetched: the registry wants a login that this Hub has not.",
+    "image_denied": "Its image could not be fetched: the registry does not give it to this Hub.",
+    "image_name": "It names no image.",
+    "config_missing": "Something that it takes values from does not exist.",
+    "profile_field": "The cluster does not take it as it is written.",
+    "policy": "The cluster does not let it run.",
+    "missing_there": "The cluster is not set up for it.",
+    "no_machine": "No machine of its flavor exists.",
     "image_without_agent": "Its image cannot run a notebook.",
     "agent_too_old": "Its image has an agent that this Hub does not know.",
 }
@@ -35,8 +43,8 @@ async def cards_told(context: Context, person: Person, last: str | None) -> list
     ]
 
 
-def cards_for(context: Context, person: Person, last: str | None) -> list[Card]:
-    """Every profile's card for this person."""
+def cards_for(context: Context, person: Person, last: str | None, bound: Rule | None = None) -> list[Card]:
+    """Every profile's card for this person. bound: the rule for the network that a notebook's files ran under."""
     return cards(
         context.catalog,
         groups=person.groups,
@@ -48,6 +56,7 @@ def cards_for(context: Context, person: Person, last: str | None) -> list[Card]:
         contact=context.settings.contact,
         currency=context.settings.currency,
         now=context.now(),
+        bound=bound,
     )
 
 

@@ -20,6 +20,7 @@ from jupyterhub_notebooks.ledger import (
     Session,
     Snapshot,
     audit,
+    egress,
     intents,
     notebooks,
     reverting,
@@ -227,6 +228,7 @@ def _made(
     old = view.notebook
     last = sessions.of_notebook(ledger, old.id, 1)
     reverting.adopt(ledger, old.id, space, facts, last[0].id if last else "", now)
+    egress.copied(ledger, old.workspace, space)
     taken = [one.notebook.server_name for one in notebooks.views(ledger, user=person.user.id, trashed=None)]
     row = notebooks.create(
         ledger,

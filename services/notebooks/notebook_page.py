@@ -18,6 +18,7 @@ from jupyterhub_notebooks.ledger import (
     Session,
     Snapshot,
     clocks,
+    egress,
     evidence,
     intents,
     notebooks,
@@ -213,7 +214,8 @@ def _space(view: NotebookView, added: int) -> dict[str, Any]:
 
 async def _settings(context: Context, person: Person, view: NotebookView) -> dict[str, Any]:
     mine = await context.ledger.run(notebooks.views, user=person.user.id)
-    made = cards_for(context, person, view.notebook.profile or None)
+    bound = await context.ledger.run(egress.bound, view.notebook.id)
+    made = cards_for(context, person, view.notebook.profile or None, bound)
     chosen = next((card for card in made if card.name == view.notebook.profile), None)
     return {
         "choices": made,

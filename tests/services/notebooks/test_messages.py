@@ -17,6 +17,7 @@ from jupyterhub.services.auth import HubOAuth
 
 from jupyterhub_notebooks import messages
 from jupyterhub_notebooks.agent import begin, safe, startup_script
+from jupyterhub_notebooks.agent.egress import Egress
 from jupyterhub_notebooks.agent.memory import Held, ended_notice
 from jupyterhub_notebooks.agent.space import SpaceWords
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
@@ -251,6 +252,15 @@ async def disk_full(site: Site, folder: Path) -> str:
     return " ".join(said)
 
 
+async def host_blocked(site: Site, folder: Path) -> str:
+    """What the proxy refused; tests/spawners/docker/test_egress.py has it refuse a real host."""
+    egress = Egress("http://127.0.0.1:1", lambda counts: None, lambda line: None)
+    egress.introduce("notebook-pii", {"PIP_INDEX_URL": "https://mirror.example.org/simple"})
+    egress.take({"number": 1, "hosts": [{"host": "files.example.net", "count": 1}]})
+    told = egress.notices()[0]
+    return f"{told.title}. {told.why} {' '.join(told.next)}"
+
+
 CAUSES: dict[str, Callable[[Site, Path], Awaitable[str]]] = {
     "not allowed": not_allowed,
     "not possible here": not_possible_here,
@@ -274,6 +284,7 @@ CAUSES: dict[str, Callable[[Site, Path], Awaitable[str]]] = {
     "not saved": not_saved,
     "machine lost": machine_lost,
     "Hub away": hub_away,
+    "host blocked": host_blocked,
     "log in again": log_in_again,
 }
 
