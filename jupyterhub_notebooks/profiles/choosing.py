@@ -104,13 +104,14 @@ class Launch:
     egress_allowlist: tuple[str, ...] | None = None
     variables_bytes: int = DEFAULT_VARIABLES_BYTES
     variables_seconds: int = DEFAULT_VARIABLES_SECONDS
+    kubernetes: Mapping[str, Any] = field(default_factory=dict)
     run: str = "work"
 
     def to_json(self) -> dict[str, Any]:
         """A dict ready for json.dumps."""
         raw = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         raw["resources"] = self.resources.content()
-        raw["environment"] = dict(self.environment)
+        raw["environment"], raw["kubernetes"] = dict(self.environment), dict(self.kubernetes)
         for name in _LISTS:
             if raw[name] is not None:
                 raw[name] = list(raw[name])
@@ -418,6 +419,7 @@ def _launch(catalog: Catalog, profile: Profile, flavor: Flavor, editor: str, run
         workspace_bytes=profile.workspace_bytes,
         save_interval_seconds=profile.save_interval_seconds,
         retention=profile.retention.content() if profile.retention else None,
+        kubernetes=profile.kubernetes.content() if profile.kubernetes else {},
         agent=profile.agent,
         no_public_internet=profile.no_public_internet,
         egress_allowlist=profile.egress_allowlist,

@@ -270,6 +270,36 @@ def _day(value: Any) -> date:
         raise wrong(f"{shown(value)} is not a day", "Write it as 2027-01-31") from None
 
 
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise wrong(f"{shown(value)} is not a group of keys", "Write Kubernetes' own keys, each on its line")
+    found: dict[str, Any] = _plain_values(value)
+    return found
+
+
+def _plain_values(value: Any) -> Any:
+    """A value of YAML as JSON has it."""
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise wrong(f"{shown(key)} cannot be a key", f'Put it in quotes: "{key}"')
+        return {str(key): _plain_values(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_values(item) for item in value]
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise wrong(f"{shown(value)} is not text, a number, true or false", f'Put it in quotes: "{value}"')
+
+
+def _workspace(value: Any) -> str:
+    if value not in ("claim", "ephemeral"):
+        raise wrong(
+            f"{shown(value)} says nothing about where the workspace lies",
+            "Write claim (a volume of its own, kept), or ephemeral (fetched from storage at each start)",
+        )
+    return str(value)
+
+
 Line = Annotated[str, BeforeValidator(_line)]
 Name = Annotated[str, BeforeValidator(_name)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
@@ -299,4 +329,6 @@ Image = Annotated[str, BeforeValidator(_image)]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_hosts)]
 Script = Annotated[str, BeforeValidator(_script)]
 Day = Annotated[date, BeforeValidator(_day)]
+Object = Annotated[dict[str, Any], BeforeValidator(_object)]
+Workspace = Annotated[str, BeforeValidator(_workspace)]
 AsTuple = BeforeValidator(_list)

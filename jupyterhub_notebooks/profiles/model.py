@@ -47,6 +47,24 @@ class Placement(Part):
     node_selector: f.Texts = Field(default_factory=dict)
     tolerations: Annotated[tuple[f.Texts, ...], f.AsTuple] = ()
     priority_class: f.Line | None = None
+    affinity: f.Object | None = None
+
+
+class Kubernetes(Part):
+    """What only Kubernetes needs to know of a profile.
+
+    workspace: ``claim`` (a volume that outlives the pod) or ``ephemeral`` (fetched from storage at each start; what was not
+    saved is gone with the pod); None: the Hub's setting. storage_class, size_bytes: of the claim, None: the Hub's settings.
+    pull_secrets: names of Secrets beside those of the Hub. pod, container: more fields, as Kubernetes names them, of the
+    pod's spec and of the notebook's container.
+    """
+
+    workspace: f.Workspace | None = None
+    storage_class: f.Line | None = None
+    size_bytes: f.SizeBytes | None = Field(default=None, alias="size")
+    pull_secrets: f.Names = ()
+    pod: f.Object = Field(default_factory=dict)
+    container: f.Object = Field(default_factory=dict)
 
 
 class Flavor(Part):
@@ -132,6 +150,7 @@ class Profile(Part):
     workspace_bytes: f.SizeBytes | None = Field(default=None, alias="workspace_size")
     save_interval_seconds: f.Seconds | None = Field(default=None, alias="save_interval")
     retention: Retention | None = None
+    kubernetes: Kubernetes | None = None
     deprecated: Deprecated | None = None
 
     @property

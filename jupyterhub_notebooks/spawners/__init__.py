@@ -1,4 +1,4 @@
-"""How a notebook is started, watched and ended: one algorithm (base), and what each backend adds to it (local, docker).
+"""How a notebook is started, watched and ended: one algorithm (base), and what each backend adds to it (local, docker, kube).
 
 The entry point of a backend is its name here: the Hub asks for it once it has read its configuration, and
 then the Hub is looked at (checking).
@@ -14,6 +14,8 @@ def __getattr__(name: str) -> Any:
         from .local import LocalNotebookSpawner as found
     elif name == "DockerNotebookSpawner":
         from .docker import DockerNotebookSpawner as found
+    elif name == "KubeNotebookSpawner":
+        from .kube import KubeNotebookSpawner as found
     else:
         raise AttributeError(name)
     from .checking import at_hub_start

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, NotebooksError
 from ..ledger import wait_for_revision
+from .shared import shared
 
 if TYPE_CHECKING:
     from .base import NotebookSpawner
@@ -100,12 +101,24 @@ def _open_soon(hub: Any, spawner_class: type[NotebookSpawner]) -> None:
     task.add_done_callback(_warming.discard)
 
 
+def settings_of(config: Any, spawner_class: type[NotebookSpawner]) -> str:
+    """What a spawner of this class will have as ``settings_json``. Some cannot be made before there is a user."""
+    return next(
+        (str(one["settings_json"]) for one in given(config, spawner_class) if "settings_json" in one), ""
+    )
+
+
+def given(config: Any, spawner_class: type[NotebookSpawner]) -> list[Mapping[str, Any]]:
+    """The parts of a configuration that a class reads, the one that holds first."""
+    return [config[one.__name__] for one in spawner_class.__mro__ if one.__name__ in config]
+
+
 async def _open(hub: Any, spawner_class: type[NotebookSpawner]) -> None:
     """Ledger and catalog are opened now, so that the first start does not wait for them."""
     try:
-        shared = spawner_class(config=hub.config).shared
-        await shared.catalog()
-        await shared.ledger.run(wait_for_revision)
+        found = shared(settings_of(hub.config, spawner_class))
+        await found.catalog()
+        await found.ledger.run(wait_for_revision)
     except NotebooksError as error:
         _end(hub, error)
 

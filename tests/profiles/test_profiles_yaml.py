@@ -68,7 +68,10 @@ flavors:
     gpu: {kind: A100-10GB, count: 2, memory: 10 GB, resource: nvidia.com/mig-1g.10gb}
     price_per_hour: 0.4
     data: 500 MB
-    placement: {node_selector: {gpu: a100}, tolerations: [{key: gpu, operator: Exists}]}
+    placement:
+      node_selector: {gpu: a100}
+      tolerations: [{key: gpu, operator: Exists}]
+      affinity: {podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1}]}}
 profiles:
   full:
     title: Full
@@ -91,6 +94,7 @@ profiles:
     workspace_size: 20 GB
     save_interval: 2min
     retention: {hours: 48, weeks: 0}
+    kubernetes: {workspace: ephemeral, size: 5 GB, pull_secrets: team, pod: {hostUsers: false}}
     deprecated: {replacement: other, after: 2027-01-31}
   other: {title: Other, use: Stays, flavor: slice}
 """
@@ -104,6 +108,10 @@ profiles:
     assert profile.startup_script == "echo hello\n"
     assert profile.volumes[0].mode == "ro" and profile.tools[0].command == "tensorboard"
     assert profile.deprecated is not None and str(profile.deprecated.after) == "2027-01-31"
+    assert flavor.placement.affinity is not None and "podAntiAffinity" in flavor.placement.affinity
+    own = profile.kubernetes
+    assert own is not None and (own.workspace, own.size_bytes) == ("ephemeral", 5 * 10**9)
+    assert own.pull_secrets == ("team",) and own.pod == {"hostUsers": False}
     assert catalog.contact == "help@example.org"
     assert type(profile).model_validate({**profile.content()}) == profile
 

@@ -1,0 +1,346 @@
+"""Notebooks as pods of a Kubernetes, in front of KubeSpawner.
+
+Promises: what the launch gives is on the pod before it runs; the files lie in a claim named by the notebook's id, which
+outlives every pod, or in the pod, fetched from storage at each start (the profile says which); whoever ends a pod, its
+agent has the whole grace for its last save, and no start ever ends a pod; a pod is kept until what it holds is saved; it
+is found by its session's id after any restart of the Hub. What `c.KubeSpawner` was given goes on working beside ours;
+names of pods, the grace and the agent's place as the first process are ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from kubernetes_asyncio.client.exceptions import ApiException
+from kubespawner import KubeSpawner
+from kubespawner.objects import make_pvc
+from kubespawner.slugs import safe_slug
+from traitlets import Bool, Enum, Integer, Unicode, default
+
+from .. import __version__
+from ..ledger import Session
+from ..profiles.choosing import Abilities, Launch
+from . import foreign, podends, podrefused, pods
+from .backend import agent_flags, volume_key_of
+from .base import NotebookSpawner
+from .local import EDITOR_URLS
+from .podwatch import Bounds, PodWatch
+from .waiting import Patience
+
+LOOK_SECONDS = 0.1
+REQUEST_SECONDS = 10.0
+#: A kubelet gives 2 s to what is ended by force.
+KILLED_SECONDS = 20.0
+#: Lines of ours in the label of a project.
+LABEL_LENGTH = 63
+#: What of KubeSpawner ours is added to.
+THEIRS = (
+    "cpu_guarantee", "mem_guarantee", "extra_resource_limits", "extra_resource_guarantees", "node_selector",
+    "tolerations", "image_pull_secrets", "volumes", "volume_mounts", "pod_security_context",
+    "container_security_context", "extra_pod_config", "extra_container_config", "init_containers",
+)  # fmt: skip
+
+
+class KubeNotebookSpawner(NotebookSpawner, KubeSpawner):
+    """See the module. Entry point ``notebooks-kube``."""
+
+    workspace_path = Unicode(
+        "/workspace", help="Where a notebook's files lie in its container: its $HOME."
+    ).tag(config=True)
+    state_path = Unicode("/var/lib/notebook", help="Where the agent keeps what it knows of the volume.").tag(
+        config=True
+    )
+    run_path = Unicode("/run/notebook", help="Sockets and temporary files of one session.").tag(config=True)
+    data_path = Unicode("/data", help="The temporary volume, gone at the stop. Empty: none.").tag(config=True)
+    workspace_volume = Enum(
+        ("claim", "ephemeral"),
+        "claim",
+        help="""Where a notebook's files lie, unless its profile says: `claim`, a volume that outlives its pods and is
+        made by the cluster's storage (`storage_class`, `storage_capacity`); or `ephemeral`, in the pod, fetched from
+        the workspace storage at each start: what was not saved when the machine is lost is gone.""",
+    ).tag(config=True)
+    agent_image = Unicode(
+        f"notebook-base:{__version__}",
+        help="The image whose agent saves notebooks of profiles with `agent: beside`, whose own image knows nothing of us.",
+    ).tag(config=True)
+    scales = Bool(
+        False, help="This cluster starts machines when places are missing: a start then waits for one."
+    ).tag(config=True)
+    machine_seconds = Integer(600, help="How long a start waits for a place on a machine.").tag(config=True)
+    pull_seconds = Integer(1200, help="How long a start waits for its image.").tag(config=True)
+
+    _theirs: Mapping[str, Any] | None = None
+    _variables: Mapping[str, str] = {}
+    _created: asyncio.Event | None = None
+    _last_wait: asyncio.Event | None = None
+    _last_seen: pods.Known | None = None
+
+    @property
+    def abilities(self) -> Abilities:  # type: ignore[override]
+        """What Kubernetes can do; what only this cluster has (its kinds of GPU) is said in ``notebooks(c, …)``."""
+        given = Abilities.from_json(self.settings.abilities)
+        return replace(given, name="kubernetes", images=True, limits_cpu=True, limits_memory=True)
+
+    @default("cmd")
+    def _default_cmd(self) -> list[str]:
+        return ["jupyterhub-singleuser"]
+
+    @default("uid")
+    def _default_uid(self) -> int:
+        return pods.UID
+
+    @default("gid")
+    def _default_gid(self) -> int:
+        return pods.UID
+
+    @default("fs_gid")
+    def _default_fs_gid(self) -> int:
+        return pods.UID
+
+    # -- the steps of base
+
+    def volume_of(self, notebook: str) -> str:
+        return f"{pods.VOLUME}{notebook}"
+
+    def translate(self, launch: Launch) -> dict[str, Any]:
+        session = self._session
+        assert session is not None
+        if self._theirs is None:
+            self._theirs = {name: getattr(self, name) for name in THEIRS}
+        self._variables = dict(launch.environment)
+        found = pods.traits(launch, self._pod_of(launch, session), self._theirs)
+        if launch.agent == "beside":
+            found["default_url"] = foreign.URL
+        elif not self.default_url:
+            found["default_url"] = EDITOR_URLS.get(launch.editor, "/lab")
+        if session.kind == "save":
+            found["cmd"] = foreign.SAVING_PAGE
+        return found
+
+    async def backend_start(self, session: Session) -> str:
+        launch = Launch.from_json(session.launch)
+        self.pod_name = pods.name_of(self._expand_user_properties(self.pod_name_template), session.id)
+        self.dns_name = self.dns_name_template.format(namespace=self.namespace, name=self.pod_name)
+        self._persist()
+        self._created, self._last_wait = asyncio.Event(), asyncio.Event()
+        starting = asyncio.ensure_future(self._start_pod(session, launch))
+        try:
+            await _first(self._created.wait(), starting)
+            bounds = Bounds(self.machine_seconds, self.pull_seconds, self.scales)
+            container = pods.AGENT if _is_beside(session, launch) else pods.NOTEBOOK
+            pod = await PodWatch(self, bounds).until_running(session, container)
+            await _first(self._last_wait.wait(), starting)  # hooks of the administrator, and what TLS needs
+            self.pod_id, self._last_seen = pod["metadata"]["uid"], pod
+            url: str = self._get_pod_url(pod)
+            return url
+        except ApiException as error:
+            raise podrefused.refused(error.status, str(error.body or ""), self.settings.contact) from error
+        finally:
+            starting.cancel()
+
+    async def _start_pod(self, session: Session, launch: Launch) -> None:
+        """KubeSpawner's own start, after our claim is there. Its last wait is not awaited: a watch is quicker."""
+        if not pods.is_ephemeral(launch, self.workspace_volume):
+            if self.enable_user_namespaces:
+                await self._ensure_namespace()
+            await self._ensure_claim(session, launch)
+        await KubeSpawner._start(self)
+
+    def is_pod_running(self, pod: Any) -> bool:
+        if self._last_wait is not None:
+            self._last_wait.set()
+        return bool(super().is_pod_running(pod))
+
+    async def load_user_options(self) -> None:
+        """What is started was chosen from profiles.yaml; KubeSpawner's profile_list has no part in it."""
+
+    async def _make_create_pod_request(self, pod: Any, request_timeout: float) -> bool:
+        """Makes the pod. One of its name that is there was made by us, in a request whose answer was lost: a session
+        has one pod, and nothing is ever ended to make room for another."""
+        self.log.info("Creating pod %s/%s", self.namespace, pod.metadata.name)
+        try:
+            async with asyncio.timeout(request_timeout):
+                await self.api.create_namespaced_pod(self.namespace, pod)
+        except TimeoutError:
+            return False
+        except ApiException as error:
+            if error.status != 409:
+                raise
+        if self._created is not None:
+            self._created.set()
+        return True
+
+    def backend_says_running(self, session: Session) -> bool:
+        return Launch.from_json(session.launch).agent == "beside"
+
+    async def backend_poll(self) -> int | None:
+        return pods.exit_status(await self._pod(self._session_id))
+
+    async def backend_running(self, session: Session) -> bool:
+        return not pods.over(await self._pod(session.id))
+
+    async def backend_stop(self, session: Session, patience: Patience) -> str:
+        pod = await self._pod(session.id)
+        if pods.over(pod):
+            return ""
+        await self._delete(pod, int(self.settings.save_timeout_seconds))
+        why = await patience.wait(self._ended(session))
+        if why:
+            await self._delete(pod, 0)
+            async with asyncio.timeout(KILLED_SECONDS):
+                await self._ended(session)
+        return why
+
+    async def backend_left_over(self, session: Session) -> list[str]:
+        """A pod whose agent is gone holds nothing but why it ended; what ran beside the agent ends with it."""
+        pod = await self._pod(session.id)
+        if pod is None:
+            return []
+        running = not pods.over(pod)
+        await self._delete(pod, 0 if running else None)
+        return [f"pod {pod['metadata']['name']}"] if running else []
+
+    async def backend_death(self, session: Session) -> tuple[str, str]:
+        pod = await self._pod(session.id) or self._seen_of(session.id)
+        container = pods.container_of(pod) if pod is not None else pods.NOTEBOOK
+        return podends.death_of(pod, (), container)
+
+    # -- what a pod is made of
+
+    def _pod_of(self, launch: Launch, session: Session) -> pods.Pod:
+        notebook = self._notebook
+        made = pods.Pod(
+            agent_image=self.agent_image,
+            notebook=session.notebook,
+            session=session.id,
+            claim=self._claim_of(session, launch),
+            paths=pods.Paths(self.workspace_path, self.state_path, self.run_path, self.data_path),
+            command=self._agent_command(session, launch),
+            grace_seconds=int(self.settings.save_timeout_seconds),
+            project=safe_slug(notebook.project, max_length=LABEL_LENGTH)
+            if notebook and notebook.project
+            else "",
+            title=notebook.title if notebook else "",
+        )
+        if not _is_beside(session, launch):
+            return made
+        return replace(
+            made,
+            server=foreign.command(f"{self.server.base_url.rstrip('/')}/{foreign.PATH}/"),
+            agent_environment=self._agent_environment(session),
+            front=foreign.FRONT,
+        )
+
+    def _agent_command(self, session: Session, launch: Launch) -> list[str]:
+        flags = agent_flags(session)
+        if _is_beside(session, launch):
+            flags = [*flags, "--beside", str(foreign.PORT)]
+        return ["notebook-agent", "run", *flags, "--state", self.state_path, "--run-dir", self.run_path, "--"]
+
+    def get_args(self) -> list[str]:
+        return [] if self._session is not None and self._session.kind == "save" else list(super().get_args())
+
+    def get_env(self) -> dict[str, str]:
+        session = self._session
+        if session is None:
+            return dict(super().get_env())
+        if _is_beside(session, Launch.from_json(session.launch)):
+            return {**self._variables, "HOME": self.workspace_path, "NOTEBOOK_SESSION_ID": session.id}
+        return self._agent_environment(session)
+
+    def _agent_environment(self, session: Session) -> dict[str, str]:
+        return {
+            **super().get_env(),
+            "HOME": self.workspace_path,
+            "NOTEBOOK_SESSION_ID": session.id,
+            "NOTEBOOK_SESSION_TOKEN": self._token,
+            "NOTEBOOK_SERVICE_URL": self.settings.reachable_url,
+            "NOTEBOOK_WORKSPACE": self.workspace_path,
+            "NOTEBOOK_AGENT_SOCKET": f"{self.run_path}/agent.sock",
+        }
+
+    def _claim_of(self, session: Session, launch: Launch) -> str:
+        if pods.is_ephemeral(launch, self.workspace_volume):
+            return ""
+        return pods.claim_of(volume_key_of(session, pods.VOLUME))
+
+    async def _ensure_claim(self, session: Session, launch: Launch) -> None:
+        own, notebook = launch.kubernetes, {f"{pods.LABEL}notebook": session.notebook}
+        size = own.get("size")
+        claim = make_pvc(
+            name=self._claim_of(session, launch),
+            storage_class=own.get("storage_class") or self.storage_class,
+            access_modes=self.storage_access_modes,
+            selector=self.storage_selector,
+            storage=str(size) if size else self.storage_capacity or "10Gi",
+            labels=self._build_common_labels({**self._expand_all(self.storage_extra_labels), **notebook}),
+            annotations=self._build_common_annotations(self._expand_all(self.storage_extra_annotations)),
+        )
+        while not await self._make_create_pvc_request(claim, REQUEST_SECONDS):
+            self.log.warning(
+                "The cluster did not answer; the claim %s is asked for again", claim.metadata.name
+            )
+
+    # -- asking the cluster
+
+    def _seen_of(self, session: str) -> pods.Known | None:
+        seen = self._last_seen
+        return seen if seen is not None and _session_of(seen) == session else None
+
+    async def _pod(self, session: str) -> pods.Known | None:
+        """The pod of a session as the Hub's watch has it; None where there is none."""
+        if not session:
+            return None
+        await self._start_watching_pods()
+        there: Mapping[str, Any] = self.pod_reflector.pods
+        found = there.get(f"{self.namespace}/{self.pod_name}")
+        if found is None or _session_of(found) != session:
+            found = next((pod for pod in list(there.values()) if _session_of(pod) == session), None)
+        if found is not None:
+            self._last_seen = found
+        return found
+
+    async def _ended(self, session: Session) -> None:
+        while await self.backend_running(session):  # noqa: ASYNC110  (the watch wakes nobody)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _delete(self, pod: pods.Known | None, grace_seconds: int | None) -> None:
+        """Asks for the end of this very pod; None: with the grace it was made with."""
+        if pod is None:
+            return
+        meta = pod["metadata"]
+        more: dict[str, Any] = {} if grace_seconds is None else {"grace_period_seconds": grace_seconds}
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                await self.api.delete_namespaced_pod(
+                    name=meta["name"],
+                    namespace=meta.get("namespace", self.namespace),
+                    body={"preconditions": {"uid": meta["uid"]}},
+                    **more,
+                )
+        except ApiException as error:
+            if error.status not in (404, 409):
+                raise
+
+
+def _is_beside(session: Session, launch: Launch) -> bool:
+    """Whether the agent has a container of its own. A run that only saves needs no foreign image."""
+    return launch.agent == "beside" and session.kind != "save"
+
+
+def _session_of(pod: Mapping[str, Any]) -> str:
+    return str((pod["metadata"].get("labels") or {}).get(f"{pods.LABEL}session", ""))
+
+
+async def _first(wanted: Awaitable[Any], other: asyncio.Future[Any]) -> None:
+    """Returns when wanted is there; raises what the other ended with, where it ended with an error before."""
+    waiting = asyncio.ensure_future(wanted)
+    try:
+        await asyncio.wait({waiting, other}, return_when=asyncio.FIRST_COMPLETED)
+        if other.done() and not waiting.done():
+            other.result()
+    finally:
+        waiting.cancel()
