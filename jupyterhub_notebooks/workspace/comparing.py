@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from .entries import DIRECTORY, FILE, Entry
-from .lastseen import LastSeen, Stamp
+from .lastseen import LastSeen
 from .scanning import SETTLED_NS, Found
+from .stamps import Stamp, stamp_of
 from .volume import MARKER
 
 #: Files up to this size are bundled, larger ones sliced. Bundles are filled up to, slices cut at.
@@ -15,7 +16,8 @@ FILE_BYTES = 2**20
 BUNDLE_BYTES = 4 * 2**20
 SLICE_BYTES = 8 * 2**20
 BUNDLE_FILES = 1024
-#: Bundles below this, or less than half of which is in use, are worth joining once there are so many of them.
+#: Bundles below this that are not full of files either, or less than half of which is in use, are worth joining once there
+#: are so many of them.
 SMALL_BUNDLE_BYTES = 2**20
 TIDY_BLOCKS = 32
 #: Or once they hold so many bytes of files that are gone, and a quarter of what is in use.
@@ -67,23 +69,26 @@ def _looks_same(item: Found, old: Entry, stamps: Mapping[bytes, Stamp]) -> bool:
     return (
         item.size == old.size
         and item.mtime_ns == old.mtime_ns
-        and stamps.get(item.path) == (item.inode, item.ctime_ns)
+        and stamps.get(item.path) == stamp_of(item.inode, item.ctime_ns)
     )
 
 
 def worth_joining(kept: Iterable[tuple[Found, Entry]]) -> set[bytes]:
     """Blocks whose files are worth reading again, to be stored in fewer and fuller bundles."""
     used: dict[bytes, int] = {}
+    files: dict[bytes, int] = {}
     length: dict[bytes, int] = {}
     for _, entry in kept:
         if entry.size <= FILE_BYTES and len(entry.pieces) == 1 and entry.pieces[0].block:
             piece = entry.pieces[0]
             used[piece.block] = used.get(piece.block, 0) + piece.length
+            files[piece.block] = files.get(piece.block, 0) + 1
             length[piece.block] = piece.block_length
     candidates = {
         block
         for block, bytes_used in used.items()
-        if length[block] < SMALL_BUNDLE_BYTES or bytes_used < length[block] // 2
+        if (length[block] < SMALL_BUNDLE_BYTES and files[block] < BUNDLE_FILES // 2)
+        or bytes_used < length[block] // 2
     }
     dead = sum(length[block] - used[block] for block in candidates)
     mostly_dead = dead > DEAD_BYTES and dead > sum(used.values()) // 4

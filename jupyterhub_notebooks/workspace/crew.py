@@ -140,7 +140,7 @@ class Crew:
         return self._over
 
     def write(self, root: bytes, slot: Slot, files: Sequence[Write]) -> list[int]:
-        """Makes files below root of bytes in the slot: inode and ctime in ns of each, one after the other.
+        """Makes files below root of bytes in the slot: the stamp of each.
 
         Raises HandGone (then some may be made), OSError, Damaged.
         """

@@ -14,10 +14,10 @@ from .crew import Crew, HandGone, Slot
 from .entries import Entry
 from .hand import Write
 from .keys import keys_of
-from .lastseen import Stamp
 from .placing import Places
 from .pool import Pool
 from .ports import Blocks
+from .stamps import Stamp
 
 _EMPTY_AT_ONCE = 256
 #: So many files of a block are worth a hand's while.
@@ -175,9 +175,8 @@ class Filling:
         if slot is not None and quick:
             try:
                 slot.view[: len(plain)] = plain
-                looks = self._crew.write(self._places.root, slot, quick)
-                pairs = zip(looks[::2], looks[1::2], strict=True)
-                self.stamps.update(zip([path for path, *_ in quick], pairs, strict=True))
+                stamps = self._crew.write(self._places.root, slot, quick)
+                self.stamps.update(zip([path for path, *_ in quick], stamps, strict=True))
                 return
             except HandGone:
                 if self._crew.over:

@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from . import marks
 from .crew import processors
 from .entries import DIRECTORY, FILE
 from .keys import WrongKey, keys_of
-from .lastseen import NAME, Stamp, owner_of
+from .lastseen import NAME, owner_of
 from .ports import Snapshots
 from .scanning import SETTLED_NS, Found, Seen, sync
 from .snapshots import head_of
@@ -32,6 +32,14 @@ _MOST_KEPT = 4
 _MOST_LEFT_OUT = 50_000
 #: So many paths are worth a second process.
 _LEAST_FOR_TWO = 20_000
+
+
+class Marked(NamedTuple):
+    """How all paths looked when a save began, as in ``Glance``."""
+
+    left_out: frozenset[bytes]
+    mark: int
+    half: tuple[bytes, ...]
 
 
 class Glance(NamedTuple):
@@ -52,42 +60,39 @@ class Glance(NamedTuple):
 _kept: OrderedDict[str, Glance] = OrderedDict()
 
 
-def keep(
-    volume: Volume,
-    owner: str,
-    number: int,
-    seen: Seen,
-    stamps: Mapping[bytes, Stamp],
-    tick_ns: int,
-    never_saved: Sequence[str],
-    totals: tuple[int, int],
-) -> None:
-    """After a save: stamps are those of the files as they were saved; totals are bytes and files."""
-    _kept.pop(str(volume.state), None)
-    scan = _scan(volume)
-    if scan is None or seen.skipped or seen.blind or len(seen.left_out) > _MOST_LEFT_OUT:
-        return
+def marked(seen: Seen, tick_ns: int) -> Marked | None:
+    """What a walk saw, of a file system whose time was tick_ns just before; None where the next save has to look again."""
+    if seen.skipped or seen.blind or len(seen.left_out) > _MOST_LEFT_OUT:
+        return None
     settled_ns = tick_ns - SETTLED_NS
-    if any(not _settled(item, stamps, settled_ns) for item in seen.found):
-        return
+    if any(item.ctime_ns > settled_ns for item in seen.found):
+        return None
     folders = [
-        marks.of_folder(folder, [_look(item) for item in items])
+        _of_folder(folder, items)
         for folder, items in groupby(seen.found, key=lambda item: item.path.rpartition(b"/")[0])
     ]
     empty = {item.path for item in seen.found if item.kind == DIRECTORY} | {b""}
     empty -= {item.path.rpartition(b"/")[0] for item in seen.found}
-    mark = marks.together([*folders, *(marks.of_folder(folder, []) for folder in empty)])
-    _kept[str(volume.state)] = Glance(
-        owner, number, scan, tuple(never_saved), frozenset(seen.left_out), mark, half_of(seen.found), *totals
-    )
+    mark = marks.together([*folders, *(marks.of_folder(folder, (), ()) for folder in empty)])
+    return Marked(frozenset(seen.left_out), mark, half_of(seen.found))
+
+
+def keep(
+    volume: Volume,
+    owner: str,
+    number: int,
+    began: Marked | None,
+    never_saved: Sequence[str],
+    totals: tuple[int, int],
+) -> None:
+    """After a save that took every path as it looked when it began; totals are bytes and files."""
+    _kept.pop(str(volume.state), None)
+    scan = _scan(volume)
+    if scan is None or began is None:
+        return
+    _kept[str(volume.state)] = Glance(owner, number, scan, tuple(never_saved), *began, *totals)
     while len(_kept) > _MOST_KEPT:
         _kept.popitem(last=False)
-
-
-def _settled(item: Found, stamps: Mapping[bytes, Stamp], settled_ns: int) -> bool:
-    if item.ctime_ns > settled_ns:
-        return False
-    return item.kind != FILE or stamps.get(item.path) == (item.inode, item.ctime_ns)
 
 
 def known(volume: Volume, owner: str | None, never_saved: Sequence[str]) -> Glance | None:
@@ -120,11 +125,19 @@ def unchanged(
     return glance if same(files, glance) else None
 
 
+def _of_folder(folder: bytes, items: Iterable[Found]) -> int:
+    names: list[bytes] = []
+    looks: list[int] = []
+    for item in items:
+        names.append(item.path.rpartition(b"/")[2])
+        looks.append(hash(_look(item)))
+    return marks.of_folder(folder, names, looks)
+
+
 def _look(item: Found) -> marks.Look:
     size = item.size if item.kind == FILE else 0
     device = item.device if item.kind == DIRECTORY else 0
-    name = item.path.rpartition(b"/")[2]
-    return name, item.inode, item.ctime_ns, item.mtime_ns, size, item.links, device
+    return item.inode, item.ctime_ns, item.mtime_ns, size, item.links, device
 
 
 def half_of(found: Sequence[Found]) -> tuple[bytes, ...]:

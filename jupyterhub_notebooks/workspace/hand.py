@@ -52,7 +52,7 @@ class Hand:
 
     def write(self, root: bytes, offset: int, files: Sequence[Write]) -> list[int]:
         stamps = self._below(root).plain(self._here(offset, files))
-        return [number for _, stamp in stamps for number in stamp]
+        return [stamp for _, stamp in stamps]
 
     def make_folders(self, root: bytes, folders: Iterable[bytes]) -> None:
         places = self._below(root)

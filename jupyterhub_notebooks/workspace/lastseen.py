@@ -19,16 +19,13 @@ from .blocks import hash_of
 from .entries import Entry
 from .keys import Keys
 from .pages import Listing, PageRef, entries_of
+from .stamps import UNSETTLED, Stamp, parts, stamp_of
 from .volume import Volume
 
 _MAGIC = "notebooks last seen"
 _FORMAT = 1
 NAME = "scan"
 _MOST_BYTES = 2**31 - 1
-
-#: inode and ctime in ns; (0, 0) where the file has to be read again
-Stamp = tuple[int, int]
-UNSETTLED: Stamp = (0, 0)
 
 
 class LastSeen(NamedTuple):
@@ -55,9 +52,12 @@ def leaves_of(listing: Listing) -> list[bytes]:
 
 def write(volume: Volume, seen: LastSeen) -> None:
     """Keeps it. Not synced: a torn one is recognized."""
-    body = b"".join(_packed(seen))
+    body = bytearray()
+    for part in _packed(seen):
+        body += part
+    body += hash_of(body)
     try:
-        volume.write(NAME, body + hash_of(body), durable=False, needed=False)
+        volume.write(NAME, body, durable=False, needed=False)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -78,15 +78,15 @@ def _packed(seen: LastSeen) -> Iterator[bytes]:
     for part in (0, 1):
         yield into.compress(packer.pack_array_header(len(seen.entries)))
         for at in range(0, len(seen.entries), 4096):
-            numbers = [seen.stamps.get(entry.path, UNSETTLED)[part] for entry in seen.entries[at : at + 4096]]
-            yield into.compress(b"".join(map(packer.pack, numbers)))
+            stamps = [seen.stamps.get(entry.path, UNSETTLED) for entry in seen.entries[at : at + 4096]]
+            yield into.compress(b"".join([packer.pack(parts(stamp)[part]) for stamp in stamps]))
     yield into.flush()
 
 
 def load(volume: Volume, workspace: str | None = None) -> LastSeen | None:
     """What was kept, of that workspace where one is named."""
     try:
-        raw = (volume.state / NAME).read_bytes()
+        raw = memoryview((volume.state / NAME).read_bytes())
     except OSError:
         return None
     body, check = raw[:-32], raw[-32:]
@@ -102,7 +102,7 @@ def load(volume: Volume, workspace: str | None = None) -> LastSeen | None:
         refs = [PageRef(b"", 0, 0, b"", 0, 0, 0)] * len(leaves)
         entries = list(entries_of(refs, leaves))
         stamps = {
-            entry.path: (inode, ctime)
+            entry.path: stamp_of(inode, ctime)
             for entry, inode, ctime in zip(entries, inodes, ctimes, strict=True)
             if ctime
         }

@@ -12,16 +12,15 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 from hashlib import blake2b
 
-#: Of one path: name; inode, ctime and mtime in ns, size of a file or 0, links, device of a directory or 0.
-Look = tuple[bytes, int, int, int, int, int, int]
+#: Of one path: inode, ctime and mtime in ns, size of a file or 0, links, device of a directory or 0. Its hash is kept.
+Look = tuple[int, int, int, int, int, int]
 _BITS = 2**64 - 1
 
 
-def of_folder(folder: bytes, looks: Sequence[Look]) -> int:
-    """The number of what lies in one folder, in the order in which the system lists it."""
-    names = b"\0".join([look[0] for look in looks])
-    place = int.from_bytes(blake2b(folder + b"\0\0" + names, digest_size=8).digest(), "big")
-    return hash((place, *[number for look in looks for number in look[1:]])) & _BITS
+def of_folder(folder: bytes, names: Sequence[bytes], looks: Sequence[int]) -> int:
+    """The number of what lies in one folder, in the order in which the system lists it. looks: hashes of each Look."""
+    place = int.from_bytes(blake2b(folder + b"\0\0" + b"\0".join(names), digest_size=8).digest(), "big")
+    return hash((place, *looks)) & _BITS
 
 
 def together(marks: Iterable[int]) -> int:
@@ -38,7 +37,8 @@ def below(
     waiting = list(folders)
     while waiting:
         folder = waiting.pop()
-        looks: list[Look] = []
+        names: list[bytes] = []
+        looks: list[int] = []
         with os.scandir(os.path.join(files, folder) if folder else files) as inside:
             prefix = folder + b"/" if folder else b""
             for item in inside:
@@ -53,8 +53,10 @@ def below(
                         waiting.append(prefix + name)
                 elif item.is_file(follow_symlinks=False):
                     size = at.st_size
-                looks.append((name, at.st_ino, at.st_ctime_ns, at.st_mtime_ns, size, at.st_nlink, device))
-        mark += of_folder(folder, looks)
+                names.append(name)
+                look: Look = (at.st_ino, at.st_ctime_ns, at.st_mtime_ns, size, at.st_nlink, device)
+                looks.append(hash(look))
+        mark += of_folder(folder, names, looks)
     return mark & _BITS
 
 

@@ -12,8 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
+_M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 _ARENAS = 2
+#: What is at least so large (blocks, stored and plain) goes back to the system when it is freed; the library would by itself
+#: raise this bound to the largest that was ever freed, and keep the holes that they leave.
+_LARGE = 2**20
 
 
 @contextmanager
@@ -26,6 +30,7 @@ def careful() -> Iterator[None]:
     try:
         if library is not None:
             library.mallopt(_M_ARENA_MAX, _ARENAS)
+            library.mallopt(_M_MMAP_THRESHOLD, _LARGE)
         yield
     finally:
         if was:

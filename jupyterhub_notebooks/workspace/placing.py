@@ -14,13 +14,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from ..errors import Damaged
 from .entries import Entry, why_not_a_path
-
-if TYPE_CHECKING:
-    from .lastseen import Stamp
+from .stamps import Stamp, stamp_of
 
 _OPEN_FOLDERS = 64
 _ZEROS = bytes(65536)
@@ -127,7 +124,7 @@ class Places:
             os.close(file)
 
     def whole(self, path: bytes, entry: Entry, data: bytes | memoryview) -> Stamp:
-        """A whole file with its mode, time and attributes; path is where, entry says what. Its (inode, ctime in ns)."""
+        """A whole file with its mode, time and attributes; path is where, entry says what. Its stamp."""
         handle, name = self.at(path)
         file = os.open(name, _FILE | os.O_TRUNC, 0o600, dir_fd=handle)
         try:
@@ -141,7 +138,7 @@ class Places:
 
     def plain(self, files: Iterable[tuple[bytes, int, int, bytes | memoryview]]) -> list[tuple[bytes, Stamp]]:
         """Many files without holes or attributes that are not there yet, with as few calls to the kernel as may be:
-        (path, mode, time in ns, bytes). Answers path and (inode, ctime in ns) of each."""
+        (path, mode, time in ns, bytes). Answers path and stamp of each."""
         stamps: list[tuple[bytes, Stamp]] = []
         folder, handle = None, self._root
         for path, mode, mtime_ns, data in files:
@@ -160,13 +157,13 @@ class Places:
                 if about.st_mode & 0o7777 != mode:  # what the umask left out, or a mode beyond 0o777
                     os.fchmod(file, mode)
                     about = os.fstat(file)
-                stamps.append((path, (about.st_ino, about.st_ctime_ns)))
+                stamps.append((path, stamp_of(about.st_ino, about.st_ctime_ns)))
             finally:
                 os.close(file)
         return stamps
 
     def dress(self, path: bytes, entry: Entry) -> Stamp:
-        """Length, mode, time and attributes of a file that is written. Its (inode, ctime in ns)."""
+        """Length, mode, time and attributes of a file that is written. Its stamp."""
         handle, name = self.at(path)
         file = os.open(name, _FILE, 0o600, dir_fd=handle)
         try:
@@ -253,7 +250,7 @@ class Places:
 
 def _stamp(file: int) -> Stamp:
     about = os.fstat(file)
-    return about.st_ino, about.st_ctime_ns
+    return stamp_of(about.st_ino, about.st_ctime_ns)
 
 
 def _write(file: int, offset: int, data: bytes | memoryview, sparse: bool) -> None:

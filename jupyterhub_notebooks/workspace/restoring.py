@@ -22,13 +22,14 @@ from .crew import Crew, HandGone
 from .entries import DIRECTORY, FILE, Entry, links_of, shown
 from .filling import Filling
 from .keys import keys_of
-from .lastseen import LastSeen, Stamp
+from .lastseen import LastSeen
 from .memory import careful
 from .placing import Places
 from .pool import Pool
 from .ports import Blocks, OnProgress, Snapshots
 from .replacing import replace
 from .snapshots import SnapshotHead, head_of
+from .stamps import Stamp, stamp_of
 from .volume import Volume
 
 _MOST_BYTES = 64 * 2**20
@@ -201,7 +202,7 @@ class _Restore:
             self.stamps.pop(path, None)
             about = places.look(path)
             if about is not None:
-                self.stamps[path] = (about.st_ino, about.st_ctime_ns)
+                self.stamps[path] = stamp_of(about.st_ino, about.st_ctime_ns)
 
     def fill(
         self,
@@ -228,7 +229,7 @@ def _stamps(files: bytes, entries: Sequence[Entry], leave: ignore.Ignore) -> dic
     for entry in entries:
         item = looks.get(entry.path)
         if item is not None and (item.size, item.mtime_ns) == (entry.size, entry.mtime_ns):
-            stamps[entry.path] = (item.inode, item.ctime_ns)
+            stamps[entry.path] = stamp_of(item.inode, item.ctime_ns)
     return stamps
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,7 +30,7 @@ from .entries import DIRECTORY, FILE, SYMLINK, Entry, Piece, order, shown
 from .fetching import fetcher
 from .keys import WrongKey, keys_of
 from .large import Large
-from .lastseen import UNSETTLED, LastSeen, Stamp
+from .lastseen import LastSeen
 from .looking import Pending as Pending
 from .looking import changes as changes
 from .looking import in_order
@@ -41,6 +41,7 @@ from .ports import Blocks, CommitFacts, MissingBlocks, OnProgress, Snapshots
 from .reading import xattrs_of
 from .scanning import Found
 from .snapshots import SnapshotHead, compose_snapshot, head_of, parse_snapshot
+from .stamps import UNSETTLED, Stamp, stamp_of
 from .storing import Read, Storing
 from .volume import Volume
 
@@ -165,6 +166,7 @@ class _Save:
         self.entries: dict[bytes, Entry] = {}
         self.stamps: dict[bytes, Stamp] = {}
         self.skipped: list[tuple[bytes, str]] = []
+        self.moved = False  # whether any file was not what the walk saw
         self.done = Progress()
 
     def run(
@@ -181,11 +183,17 @@ class _Save:
             why = error.strerror or str(error)
             raise Denied(f"The directory {self.volume.files} cannot be read", why) from None
         self.skipped += seen.skipped
+        marked = glancing.marked(seen, tick_ns)
         found = in_order(seen.found)
+        seen.found.clear()
         todo = self._trusted(plan(found, last, self.always_read() if self.always_read else frozenset()))
-        leaves = last.leaves if last else lastseen.leaves_of(build(base or (), self.keys))
-        storing = self._store(todo, base or (), leaves, last.stamps if last else {})
+        changed = sum(item.path not in todo.recheck for item in todo.read)
         self._others(found)
+        found.clear()  # of each file that is read only what it needs is in memory, from here on
+        leaves = last.leaves if last else lastseen.leaves_of(build(base or (), self.keys))
+        self._keep(todo, last)
+        del last
+        storing = self._store(todo, base or (), leaves)
         self._keep_unreadable(seen.blind, base or ())
         self._links(todo)
         after = [self.entries[path] for path in sorted(self.entries, key=order)]
@@ -203,10 +211,8 @@ class _Save:
         if number:
             self.volume.remember(base=number)
         if not self.skipped:
-            glancing.keep(
-                self.volume, self.owner, at, seen, self.stamps, tick_ns, self.never_saved, (size, files)
-            )
-        changed = sum(item.path not in todo.recheck for item in todo.read)
+            marked = None if self.moved else marked
+            glancing.keep(self.volume, self.owner, at, marked, self.never_saved, (size, files))
         skipped = tuple((shown(path), why) for path, why in self.skipped)
         seconds = time.monotonic() - began
         return SaveReport(
@@ -246,9 +252,15 @@ class _Save:
         files = in_order([*todo.read, *more])
         return todo._replace(kept=kept, read=files, recheck=todo.recheck | {item.path for item in more})
 
-    def _store(
-        self, todo: Plan, base: Sequence[Entry], leaves: Sequence[bytes], stamps: Mapping[bytes, Stamp]
-    ) -> Storing:
+    def _keep(self, todo: Plan, last: LastSeen | None) -> None:
+        """What need not be read stays as it was."""
+        for item, entry in todo.kept:
+            self.entries[item.path] = entry._replace(hard_link_to=b"") if entry.hard_link_to else entry
+            if last is not None:
+                self.stamps[item.path] = last.stamps[item.path]  # they are equal
+        todo.kept.clear()
+
+    def _store(self, todo: Plan, base: Sequence[Entry], leaves: Sequence[bytes]) -> Storing:
         """Reads what is to be read, and stores it; leaves are the pages of base."""
         contents: dict[bytes, tuple[Piece, ...]] = {}
         known: set[bytes] = set()
@@ -260,11 +272,9 @@ class _Save:
         small = [item for item in todo.read if item.size <= FILE_BYTES]
         crew = Crew(len(small))
         storing = Storing(self.blocks, known, contents, crew)
-        for item, entry in todo.kept:
-            self.entries[item.path] = entry._replace(hard_link_to=b"") if entry.hard_link_to else entry
-            self.stamps[item.path] = stamps[item.path]  # they are equal
         self._total(todo.read)
         large = [item for item in todo.read if item.size > FILE_BYTES]
+        todo.read.clear()
         with Pool(self.cancelled, name="save") as pool, crew:
             slices = Large(self.files, storing, pool, self._read, self._step)
             for item in large:
@@ -273,13 +283,14 @@ class _Save:
             def bundled(results: list[Read]) -> None:
                 for result in results:
                     if result.grown:
+                        self.moved = True
                         slices.begin(result.found)
                     else:
                         self._note(result)
                 read = [result for result in results if not result.grown]
                 self._step(sum(result.asked.size for result in read), len(read))
 
-            for batch in batches(small):
+            for batch in batches(_taken(small)):
                 cost = 3 * sum(item.size for item in batch)
                 pool.submit(cost, storing.bundle, self.files, batch, done=bundled)
             pool.finish()
@@ -291,17 +302,20 @@ class _Save:
         self._note(result)
 
     def _note(self, result: Read) -> None:
-        path = result.asked.path
+        path, asked, found = result.asked.path, result.asked, result.found
+        if result.entry is None or (found.inode, found.ctime_ns) != (asked.inode, asked.ctime_ns):
+            self.moved = True
         if result.why:
             self.skipped.append((path, result.why))
         if result.entry is not None:
             self._take(result.found, result.entry, settled=result.settled)
             if not result.settled:
+                self.moved = True
                 self.skipped.append((path, "it changed while it was read; saved as it was read last"))
 
     def _take(self, item: Found, entry: Entry, *, settled: bool = True) -> None:
         self.entries[item.path] = entry
-        self.stamps[item.path] = (item.inode, item.ctime_ns) if settled else UNSETTLED
+        self.stamps[item.path] = stamp_of(item.inode, item.ctime_ns) if settled else UNSETTLED
 
     def _others(self, found: Sequence[Found]) -> None:
         """Directories and symbolic links."""
@@ -388,3 +402,10 @@ class _Save:
         )
         if self.progress is not None:
             self.progress(self.done)
+
+
+def _taken(items: list[Found]) -> Iterator[Found]:
+    """One after the other, each let go of."""
+    items.reverse()
+    while items:
+        yield items.pop()

@@ -20,6 +20,10 @@ from .ignore import TICK, Ignore
 SETTLED_NS = 2_000_000_000
 
 
+_SMALL = 2**20
+_numbers: dict[int, int] = {}
+
+
 class Found(NamedTuple):
     """What lstat said of one path. stored_bytes: what it takes on the disk."""
 
@@ -114,18 +118,20 @@ def kind_of(about: os.stat_result) -> str | None:
 
 
 def found_of(path: bytes, kind: str, about: os.stat_result) -> Found:
-    """A stat result as a Found."""
+    """A stat result as a Found; the numbers that many files share are each once in memory."""
+    mode = 0o777 if kind == SYMLINK else stat.S_IMODE(about.st_mode)
+    device, stored = about.st_dev, about.st_blocks * 512
     return Found(
         path,
         kind,
-        0o777 if kind == SYMLINK else stat.S_IMODE(about.st_mode),
+        _numbers.setdefault(mode, mode),
         about.st_mtime_ns,
         about.st_size if kind == FILE else 0,
-        about.st_dev,
+        _numbers.setdefault(device, device),
         about.st_ino,
         about.st_ctime_ns,
         about.st_nlink,
-        about.st_blocks * 512,
+        _numbers.setdefault(stored, stored) if stored <= _SMALL else stored,
     )
 
 

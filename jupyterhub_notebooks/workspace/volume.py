@@ -183,7 +183,7 @@ class Volume:
             os.unlink(self.state / "restoring")
         _sync_folder(self.state)
 
-    def write(self, name: str, body: bytes, *, durable: bool = True, needed: bool = True) -> None:
+    def write(self, name: str, body: bytes | bytearray, *, durable: bool = True, needed: bool = True) -> None:
         """A file of state/, replaced at once; on the disk when this returns, where durable.
 
         needed: a full disk gives up the room that ``reserve`` took, once.
@@ -274,7 +274,7 @@ def _number(value: Any) -> int | None:
     return value if type(value) is int and value >= 0 else None
 
 
-def _replace(path: Path, body: bytes, durable: bool = True) -> None:
+def _replace(path: Path, body: bytes | bytearray, durable: bool = True) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}.new")
     handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:

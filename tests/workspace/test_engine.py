@@ -449,6 +449,18 @@ def test_many_small_saves_are_joined_into_few_blocks(space, volume, settled):
     assert tree(back.files) == tree(volume.files)
 
 
+def test_bundles_of_very_many_tiny_files_are_not_joined_again_at_each_save(
+    space, volume, settled, monkeypatch
+):
+    monkeypatch.setattr(comparing, "BUNDLE_FILES", 8)
+    for number in range(8 * (comparing.TIDY_BLOCKS + 4)):
+        (volume.files / f"f{number:04d}").write_bytes(os.urandom(20))
+    space.save(volume)
+    (volume.files / "one more").write_text("x")
+    report = space.save(volume)
+    assert report.changed_files == 1 and report.new_blocks < 5  # its bundle, and pages of the listing
+
+
 def test_a_save_that_would_not_follow_from_the_base_is_refused(space, volume):
     (volume.files / "x").write_text("x")
     space.save(volume)
