@@ -5,6 +5,7 @@ Nothing here stops a start: what the disk refuses becomes a sentence. A user's o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +24,16 @@ class Initialized:
     warnings: tuple[str, ...] = ()
 
 
-def initialize(volume: Volume, workspace_id: str, python: Interpreter, *, known: bool) -> Initialized:
-    """Marker, virtualenv and kernel. known: the workspace was initialized by an earlier session."""
+def initialize(
+    volume: Volume,
+    workspace_id: str,
+    python: Interpreter,
+    *,
+    known: bool,
+    further: Sequence[Interpreter] = (),
+) -> Initialized:
+    """Marker, virtualenv and kernel of the Python that runs the server, then of each further one. known: the workspace was
+    initialized by an earlier session."""
     made_anew: list[str] = []
     warnings: list[str] = []
     environment: Path | None = None
@@ -34,23 +43,32 @@ def initialize(volume: Volume, workspace_id: str, python: Interpreter, *, known:
             made_anew.append("The file .workspace.initialized was missing or damaged and was made anew")
     except (OSError, NotebooksError) as error:
         warnings.append(_not_made("The file .workspace.initialized", error))
-    try:
-        made = venv.make(volume.files, python)
-        environment = made.path
-        if made.fresh and not made.notes:
+    pythons = (python, *further)
+    for one in pythons:
+        first = one is python
+        beside = [other.minor for other in pythons if other is not one]
+        try:
+            made = venv.make(volume.files, one, beside)
+        except OSError as error:
+            warnings.append(
+                _not_made(f"The Python{'' if first else ' ' + one.minor} environment of the workspace", error)
+            )
+            continue
+        environment = made.path if first else environment
+        if made.fresh and not made.notes and (first or not known):
             made_anew.append(
                 f"The Python environment {made.path.name} was missing and was made anew:"
                 " what was installed in it has to be installed again"
             )
         made_anew += made.mended
         warnings += made.notes
-    except OSError as error:
-        warnings.append(_not_made("The Python environment of the workspace", error))
-    if environment is not None:
         try:
-            made_anew += kernelspec.make(volume.files, environment, python)
+            said = kernelspec.make(volume.files, made.path, one, first=first)
+            made_anew += said if first or not made.fresh else ()
         except OSError as error:
-            warnings.append(_not_made("The kernel Python 3 of the workspace", error))
+            warnings.append(
+                _not_made(f"The kernel Python {'3' if first else one.minor} of the workspace", error)
+            )
     return Initialized(environment, tuple(made_anew) if known else (), tuple(warnings))
 
 

@@ -48,11 +48,31 @@ def own() -> Interpreter:
     return of(executable, version, sys.prefix, sys.path)
 
 
+#: Where images have the environments of further Pythons, each with ipykernel: /opt/python-3.12/bin/python.
+FURTHER = Path("/opt")
+
+
+def further(first: Interpreter, folder: Path = FURTHER) -> list[Interpreter]:
+    """The image's Pythons beside the one that runs the server, one of each minor version, the newest first."""
+    found = {first.minor: first}
+    for python in folder.glob("python-*/bin/python"):
+        one = _asked(str(python))
+        if one is not None and any(Path(place, "ipykernel").is_dir() for place in one.packages):
+            found.setdefault(one.minor, one)
+    others = [one for one in found.values() if one is not first]
+    return sorted(others, key=lambda one: [int(part) for part in one.minor.split(".")], reverse=True)
+
+
 def of_command(command: Sequence[str], search_path: str | None) -> Interpreter:
     """The Python that command runs on: its own, that of its ``#!`` line, else the one of this process."""
     python = python_of(command, search_path)
     if python is None or _same(python, sys.executable):
         return own()
+    return _asked(python) or own()
+
+
+def _asked(python: str) -> Interpreter | None:
+    """What an interpreter says of itself; None where it does not run."""
     import json
     import subprocess
 
@@ -61,7 +81,7 @@ def of_command(command: Sequence[str], search_path: str | None) -> Interpreter:
         executable, version, prefix, path = json.loads(said)
         return of(str(executable), str(version), str(prefix), [str(entry) for entry in path])
     except (OSError, ValueError, subprocess.SubprocessError):
-        return own()
+        return None
 
 
 def python_of(command: Sequence[str], search_path: str | None) -> str | None:

@@ -1,4 +1,5 @@
-"""The kernel ``python3`` of a workspace: runs the virtualenv's Python, shown first, never in place of a user's own."""
+"""The kernels of a workspace: ``python3`` runs the virtualenv of the server's Python and is shown first, ``python3.12`` that of
+a further Python of the image; never in place of a user's own."""
 
 from __future__ import annotations
 
@@ -11,21 +12,22 @@ from .interpreter import Interpreter
 from .venv_files import MARK
 
 FOLDER = ".local/share/jupyter/kernels/python3"
+NAME = "Python 3 (ipykernel)"
 LOGOS = ("logo-32x32.png", "logo-64x64.png", "logo-svg.svg")
 
 
-def spec(python: str) -> dict[str, Any]:
-    """What kernel.json says; python: the path of the virtualenv's."""
+def spec(python: str, name: str = NAME) -> dict[str, Any]:
+    """What kernel.json says; python: the path of the virtualenv's. name: what people choose it by."""
     return {
         "argv": [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "display_name": "Python 3 (ipykernel)",
+        "display_name": name,
         "language": "python",
         "metadata": {"debugger": True, "notebooks": MARK},
         "kernel_protocol_version": "5.5",
     }
 
 
-def mended(text: str, python: str) -> str | None:
+def mended(text: str, python: str, name: str = NAME) -> str | None:
     """kernel.json as it should be; None where text is right or the user's own.
 
     What a user added to ours stays, another Python that they chose too, unless it is gone.
@@ -37,7 +39,7 @@ def mended(text: str, python: str) -> str | None:
     if isinstance(had, dict) and "argv" in had and MARK not in text:
         return None
     if not _is_whole(had):
-        return _text(spec(python))
+        return _text(spec(python, name))
     old = str(had["argv"][0])
     if old == python or ("/.venv-" not in old and Path(old).exists()):
         return None
@@ -57,9 +59,14 @@ def _text(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=1) + "\n"
 
 
-def make(workspace: Path, venv: Path, python: Interpreter) -> tuple[str, ...]:
-    """Sees that the kernel is there; sentences about what was made anew. Raises OSError."""
-    folder = workspace / FOLDER
+def make(workspace: Path, venv: Path, python: Interpreter, *, first: bool = True) -> tuple[str, ...]:
+    """Sees that the kernel is there; sentences about what was made anew. first: of the Python that runs the server.
+
+    Raises OSError.
+    """
+    place = FOLDER if first else f"{FOLDER.removesuffix('3')}{python.minor}"
+    shown = "Python 3" if first else f"Python {python.minor}"
+    folder = workspace / place
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "kernel.json"
     try:
@@ -67,7 +74,7 @@ def make(workspace: Path, venv: Path, python: Interpreter) -> tuple[str, ...]:
     except FileNotFoundError:
         had = ""
     said: list[str] = []
-    new = mended(had, str(venv / "bin/python"))
+    new = mended(had, str(venv / "bin/python"), NAME if first else shown)
     if new is not None:
         if had.strip() and MARK not in had:
             path.replace(path.with_name("kernel.json.damaged"))
@@ -76,7 +83,7 @@ def make(workspace: Path, venv: Path, python: Interpreter) -> tuple[str, ...]:
         beside.replace(path)
         if MARK not in had or not _reads(had):
             said.append(
-                f"The kernel Python 3 ({FOLDER}) was {'damaged' if had else 'missing'} and was made anew"
+                f"The kernel {shown} ({place}) was {'damaged' if had else 'missing'} and was made anew"
             )
     if new is not None or MARK in had:
         said += _logos(folder, Path(python.prefix, "share/jupyter/kernels/python3"), said=bool(had))

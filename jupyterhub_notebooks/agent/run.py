@@ -59,6 +59,7 @@ SERVER_END_SECONDS = 10.0
 EDITORS_SECONDS = 3.0
 RELEASE_SECONDS = 60.0
 LOOK_SECONDS = 5.0
+AGAIN = "Everything in the notebook's container was killed at once; its files were saved after that"
 
 
 class Agent:
@@ -88,6 +89,7 @@ class Agent:
             self.service, self.standing, self.lease, self.log, self._ordered, self.activity.heard
         )
         self._bell = Bell()
+        self._served = options.run_dir / f"served-{options.session}"
         self._end: tuple[str, str] | None = None
         self._periodic: PeriodicSaves | None = None
         self._early_saves: list[str] = []
@@ -138,6 +140,10 @@ class Agent:
         if answer.lease is not None:
             self.heart.start()
             begin.begin(context)
+        if (
+            self._served.exists()
+        ):  # its container was killed and started again in place: nobody works in it any more
+            self.ask_to_end("agent_died", AGAIN)
         try:
             self._serve(context, python, known)
         except Interrupted as error:
@@ -243,6 +249,7 @@ class Agent:
         self.standing.enter("starting")
         self.activity.start()
         before = processes.out_of_memory_count()
+        self._served.touch()
         try:
             elsewhere = "safe" if self.options.safe else "front" if self.beside else ""
             where = self.options.run_dir / elsewhere if elsewhere else self.options.files
@@ -288,7 +295,9 @@ class Agent:
     def _set_up(self, context: Context, python: interpreter.Interpreter, known: bool) -> Mapping[str, str]:
         """The workspace made ready to be used; the environment of its server."""
         self.standing.enter("initializing")
-        made = initialize(self.volume, context.answer.workspace, python, known=known)
+        made = initialize(
+            self.volume, context.answer.workspace, python, known=known, further=interpreter.further(python)
+        )
         self._report(made)
         environment.write_shell(self.options.run_dir, made.venv, self._own.get("SHELL"))
         variables = environment.of_server(

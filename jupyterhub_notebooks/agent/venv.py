@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,10 +29,11 @@ class Made:
     notes: tuple[str, ...] = ()
 
 
-def make(workspace: Path, python: Interpreter) -> Made:
-    """The workspace's virtualenv for python, whole. Raises OSError where the disk does not let it be."""
+def make(workspace: Path, python: Interpreter, beside: Collection[str] = ()) -> Made:
+    """The workspace's virtualenv for python, whole. beside: minor versions of the image's other Pythons. Raises OSError where the disk does not let it be."""
     venv, theirs = _place(workspace, python)
     others = sorted(path.name for path in workspace.glob(".venv-*") if path != venv and _is_ours(path))
+    others = [name for name in others if name.removeprefix(".venv-") not in beside]
     fresh = not _exists(venv)
     plan = wanted(str(venv), python, pip_wheel=_pip_wheel(python), has_ipython=_has(python, "IPython"))
     recorded = read_config(_text(venv / "pyvenv.cfg"))
