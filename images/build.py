@@ -1,7 +1,7 @@
 """Builds the images of this folder with Docker, from this checkout.
 
     python images/build.py [--base-image IMAGE] [--tag-prefix registry.example.org/] [--build-arg NAME=VALUE] IMAGE…
-    python images/build.py --lock        writes constraints.txt anew: the newest versions that fit together
+    python images/build.py --lock [IMAGE…]    writes constraints.txt and pins anew: the newest versions that fit together
 
 Promises: an image is built from what it names and nothing else: its own folder, the wheel of this checkout,
 ``constraints.txt`` and, where `--certificates FOLDER` is given, an own authority's certificates; the rest of the
@@ -29,7 +29,7 @@ ROOT = HERE.parent
 IMAGES: dict[str, str | None] = {
     "notebook-base": None,
     "notebook-full": "notebook-base",
-    "notebook-gpu": None,
+    "notebook-gpu": "notebook-base",
     "notebook-egress": None,
     "hub": None,
 }
@@ -38,6 +38,18 @@ EXTRAS = "s3,postgresql,docker,kubernetes,oidc"
 BESIDE = ("ipykernel", "ipywidgets", "jupyter-server-proxy")
 #: The oldest Python of a base that the pins fit: Debian 12's.
 LOWEST_PYTHON = "3.11.2"
+#: Wheels for these, the newest first: what pip itself would say on Debian 12.
+PLATFORMS = (
+    "manylinux_2_36_x86_64",
+    *(f"manylinux_2_{n}_x86_64" for n in range(35, 16, -1)),
+    "manylinux2014_x86_64",
+    "any",
+)
+#: Images that install more: what they list -> the pins of that.
+PINS = {
+    "notebook-full": {"packages.txt": "pins.txt"},
+    "notebook-gpu": {"packages.txt": "pins.txt", "vllm.txt": "vllm-pins.txt"},
+}
 PASSED_ON = ("PIP_INDEX_URL", "GOPROXY")
 
 
@@ -62,11 +74,25 @@ def wheel(folder: Path) -> None:
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
-def lock() -> None:
-    """``constraints.txt``: one version of each package that any image installs from the package index."""
+def lock(names: Sequence[str]) -> None:
+    """``constraints.txt``: one version of each package that any image installs from the package index; and the pins of images
+    that install more (PINS), which agree with it. names: only these images' pins; none: everything."""
+    if not names:
+        with tempfile.TemporaryDirectory(prefix="lock-") as made:
+            wheel(Path(made))
+            ours = next(Path(made).glob("*.whl"))
+            wanted = [f"jupyterhub-notebooks[{EXTRAS}] @ {ours.as_uri()}", *BESIDE]
+            _write(HERE / "constraints.txt", resolved(wanted))
+    for name in names or PINS:
+        for listed, pins in PINS[name].items():
+            beside = ["-c", str(HERE / "constraints.txt")] if listed == "packages.txt" else []
+            _write(HERE / name / pins, resolved(["-r", str(HERE / name / listed), *beside]))
+
+
+def resolved(wanted: Sequence[str]) -> list[str]:
+    """NAME==VERSION of all that pip would install for these arguments of its, on the oldest Python that images have; nothing
+    is installed. Raises CalledProcessError where nothing fits together."""
     with tempfile.TemporaryDirectory(prefix="lock-") as made:
-        wheel(Path(made))
-        ours = next(Path(made).glob("*.whl"))
         report = Path(made) / "report.json"
         command = [sys.executable, "-m", "pip", "install", "-q", "--dry-run", "--ignore-installed"]
         command += [
@@ -76,17 +102,20 @@ def lock() -> None:
             "--target",
             str(Path(made) / "none"),
         ]
-        command += ["--report", str(report), f"jupyterhub-notebooks[{EXTRAS}] @ {ours.as_uri()}", *BESIDE]
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+        command += [word for platform in PLATFORMS for word in ("--platform", platform)]
+        subprocess.run([*command, "--report", str(report), *wanted], check=True, stdin=subprocess.DEVNULL)
         installed = [one["metadata"] for one in json.loads(report.read_text(encoding="utf-8"))["install"]]
-    pins = sorted(
+    return sorted(
         f"{one['name'].lower()}=={one['version']}"
         for one in installed
         if one["name"] != "jupyterhub-notebooks"
     )
-    head = "# One version of each package of the images. Made by: python images/build.py --lock\n"
-    (HERE / "constraints.txt").write_text(head + "\n".join(pins) + "\n", encoding="utf-8")
-    print(f"constraints.txt: {len(pins)} packages")
+
+
+def _write(path: Path, pins: Sequence[str]) -> None:
+    head = "# One version of each package. Made by: python images/build.py --lock\n"
+    path.write_text(head + "\n".join(pins) + "\n", encoding="utf-8")
+    print(f"{path.relative_to(HERE)}: {len(pins)} packages", flush=True)
 
 
 def context(name: str, folder: Path, certificates: Path | None) -> None:
@@ -131,10 +160,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--certificates", type=Path, help="folder with *.crt that builds and notebooks trust")
     parser.add_argument("--docker", default="docker", help="the program that builds (docker)")
-    parser.add_argument("--lock", action="store_true", help="write constraints.txt anew, and build nothing")
+    parser.add_argument(
+        "--lock",
+        action="store_true",
+        help="write the pins anew, of the images named or of all, and build nothing",
+    )
     options = parser.parse_args(arguments)
     if options.lock:
-        lock()
+        lock([name for name in options.images if name in PINS])
         return 0
     unknown = [name for name in options.images if name not in IMAGES or not (HERE / name).is_dir()]
     if unknown:

@@ -1,5 +1,11 @@
 """What an image that we build has in it, and a team's own image on top of it."""
 
+import json
+import shutil
+import sys
+import urllib.request
+from pathlib import Path
+
 import pytest
 
 from tests import docker_engine
@@ -9,6 +15,16 @@ from .test_containers import container, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
+TWO_TAG = "notebooks-test/two-pythons:1"
+TWO = """\
+FROM {base}
+ARG PIP_INDEX_URL
+USER 0:0
+COPY other/ /usr/local/other/
+RUN ln -s /usr/local/other/bin/python{minor} /usr/local/bin/python{minor} \\
+    && PYTHONS="{first} {minor}" sh /opt/build/environments.sh /opt/build && chown -R notebook:notebook /opt/python-{minor}
+USER 1000:1000
+"""
 SERVER = ("jupyterlab", "jupyter_server", "jupyterhub", "jupyter_server_nbmodel", "jupyterhub_notebooks")
 KERNEL = ("ipykernel", "ipywidgets")
 TOOLS = ("git", "gh", "make", "gcc", "g++", "aws", "mc", "curl", "ssh", "unzip")
@@ -44,6 +60,44 @@ def test_each_library_is_imported_in_each_kernel_and_each_tool_runs(engine, base
     for tool in TOOLS:
         inside(engine, base, "sh", "-c", f"command -v {tool}")
     assert inside(engine, base, "id", "-u").strip() == "1000"
+
+
+def other_python():
+    """The folder of a Python of this machine of another minor version than the base's, and that version."""
+    for place in sorted(Path(sys.base_prefix).parent.glob("3.1*/bin/python3.*[0-9]")):
+        minor = place.name.removeprefix("python")
+        if minor != docker_engine.PYTHONS and int(minor.partition(".")[2]) > 11:
+            return place.parents[1], minor
+    pytest.skip("this machine has no second Python to put into a base")
+
+
+def test_a_base_with_two_pythons_has_a_kernel_and_a_virtualenv_for_each(engine, base, tmp_path):
+    prefix, minor = other_python()
+    left_out = shutil.ignore_patterns("test", "tests", "__pycache__", "*.a", "share")
+    shutil.copytree(prefix, tmp_path / "image" / "other", symlinks=True, ignore=left_out)
+    (tmp_path / "image" / "Dockerfile").write_text(
+        TWO.format(base=base, first=docker_engine.PYTHONS, minor=minor)
+    )
+    docker_engine.build(engine, TWO_TAG, tmp_path / "image")
+    with docker_hub(engine, base, tmp_path, also=profile("two", TWO_TAG)) as hub:
+        hub.user("zoe")
+        assert hub.start("zoe", options={"profile": "two"}).status == 201, hub.log()[-3000:]
+        token = hub.admin("POST", "/hub/api/users/zoe/tokens", {}).json["token"]
+        asked = urllib.request.Request(
+            f"{hub.url}/user/zoe/api/kernelspecs", headers={"Authorization": f"token {token}"}
+        )
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            kernels = json.loads(answer.read())["kernelspecs"]
+        for name, version in (("python3", docker_engine.PYTHONS), (f"python{minor}", minor)):
+            program = kernels[name]["spec"]["argv"][0]
+            assert program == f"/workspace/.venv-{version}/bin/python"
+            code = "import ipykernel, sys; print('%d.%d' % sys.version_info[:2])"
+            assert run(hub, "zoe", f'{program} -c "{code}"') == version
+            said = run(hub, "zoe", f"/workspace/.venv-{version}/bin/pip --version")
+            print(name, program, said)
+            assert f"python {version}" in said
+        hub.end("zoe")
+    engine.run("rmi", TWO_TAG, check=False)
 
 
 def test_three_lines_make_a_team_s_image_which_starts(engine, base, tmp_path):
