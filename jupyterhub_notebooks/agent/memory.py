@@ -17,6 +17,7 @@ from pathlib import Path
 from .. import messages
 from ..contract import LocalKernel, Notice
 from ..units import show_size
+from .processes import out_of_memory_count
 
 NAME_AT, END_AT, CALM_AT = 0.90, 0.97, 0.85
 #: Ending a kernel that holds less than this part of the limit would help nobody.
@@ -97,6 +98,28 @@ def ended_notice(number: int, limit_bytes: int, ended: Held) -> Notice:
     )
 
 
+def killed_notice(number: int, limit_bytes: int, peak_bytes: int, kernel: LocalKernel | None) -> Notice:
+    """Said after the system ended a process: memory was full before anything could be ended in time. kernel: the one that is
+    gone since, None where it was another program."""
+    whose = f"{kernel.name or 'A kernel'} wanted more" if kernel is not None else "A program wanted more"
+    gone = (
+        "Files are as they were; its variables are gone." if kernel is not None else "Files are as they were."
+    )
+    used = f"The notebook had used {show_size(peak_bytes)}. " if peak_bytes else ""
+    title = messages.title("out of memory") if kernel is not None else "A program ran out of memory"
+    why = f"{whose} than the {show_size(limit_bytes)} that the profile gives, and the system ended it. {used}{gone}"
+    steps = ("Start with a larger profile",)
+    return Notice(f"memory-ended-{number}", "out_of_memory", title, why, steps, colour="err")
+
+
+def peak(root: Path = Path("/sys/fs/cgroup")) -> int:
+    """The most that this container has used, in bytes; 0 where the system does not say."""
+    for name in ("memory.peak", "memory/memory.max_usage_in_bytes"):
+        with suppress(OSError, ValueError):
+            return int((root / name).read_text())
+    return 0
+
+
 def container(root: Path = Path("/sys/fs/cgroup")) -> tuple[int, int] | None:
     """(used, limit) in bytes of this container; None where there is no limit. What can be dropped is not used."""
     for limit_name, used_name, stat_name, line in _CGROUPS:
@@ -154,8 +177,11 @@ class Memory:
         say: Callable[[str], None],
         warn: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
+        kills: Callable[[], int] = out_of_memory_count,
     ) -> None:
         self._processes, self._say, self._warn, self._monotonic = processes, say, warn, monotonic
+        self._kills, self._killed = kills, kills()
+        self._seen: dict[int, LocalKernel] = {}
         self._kernels: tuple[LocalKernel, ...] = ()
         self._notices: dict[str, Notice] = {}
         self._limit = self._used = 0
@@ -208,6 +234,7 @@ class Memory:
             for one in self._kernels
             if one.pid in parents
         ]
+        self._look_for_killed(parents)
         decision = decide(self._used, self._limit, held)
         self._notices = {id: one for id, one in self._notices.items() if one.reason != "memory_soon"}
         if decision.do in ("name", "end") or (decision.do == "keep" and self._warned):
@@ -221,14 +248,29 @@ class Memory:
 
     _warned = False
 
+    def _look_for_killed(self, parents: Mapping[int, int]) -> None:
+        """Whether the system ended a process for want of memory since the last look, and which kernel is gone since."""
+        killed, before = self._kills(), self._killed
+        gone = next((one for pid, one in self._seen.items() if pid not in parents), None)
+        self._seen = {one.pid: one for one in self._kernels if one.pid in parents}
+        self._killed = killed
+        if killed <= before or not self._limit:
+            return
+        self._ended += 1
+        notice = killed_notice(self._ended, self._limit, peak(), gone)
+        self._tell(notice)
+
+    def _tell(self, notice: Notice) -> None:
+        self._notices[notice.id] = notice
+        self._say(f"{notice.title}: {notice.why}")
+        self._warn(f"{notice.title}: {notice.why}")
+
     def _end(self, held: Held, parents: Mapping[int, int]) -> None:
         import psutil
 
         self._ended += 1
         notice = ended_notice(self._ended, self._limit, held)
-        self._notices[notice.id] = notice
-        self._say(f"{notice.title}: {notice.why}")
-        self._warn(f"{notice.title}: {notice.why}")
+        self._tell(notice)
         for pid in family(held.kernel.pid, parents):
             with suppress(psutil.Error):
                 psutil.Process(pid).kill()

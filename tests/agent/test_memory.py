@@ -92,6 +92,32 @@ def test_the_biggest_kernel_is_named_and_then_ended_and_both_are_said() -> None:
             one.wait()
 
 
+def test_a_kernel_that_the_system_ended_is_told_with_numbers() -> None:
+    there, kills, said = {10: 1, 11: 1}, [0], []
+    memory = Memory(lambda: there, lambda line: None, said.append, kills=lambda: kills[0])
+    memory.kernels((LocalKernel("a", "load.ipynb", 10), LocalKernel("b", "other.ipynb", 11)))
+    memory._limit = 8 * GB
+    memory.look()
+    assert not said
+    there.pop(10)
+    memory.look()
+    assert not said  # a kernel that its user ended
+    memory.kernels((LocalKernel("a", "load.ipynb", 12), LocalKernel("b", "other.ipynb", 11)))
+    there[12] = 1
+    memory.look()
+    there.pop(12)
+    kills[0] = 1
+    memory.look()
+    (told,) = memory.notices()
+    assert told.reason == "out_of_memory" and told.title == "The kernel ran out of memory"
+    assert said[0].startswith(
+        f"{told.title}: load.ipynb wanted more than the 8\u00a0GB that the profile gives"
+    )
+    kills[0] = 2
+    memory.look()
+    assert said[1].startswith("A program ran out of memory: A program wanted more than the 8\u00a0GB")
+
+
 def test_watching_ends_when_it_is_stopped() -> None:
     memory = Memory(dict, lambda line: None, lambda line: None)
     memory.start(8 * GB)
