@@ -211,3 +211,57 @@ def remove_ours(engine: Engine, notebooks: set[str]) -> None:
             container.remove(force=True, v=True)
         for volume in engine.client.volumes.list(filters=label):
             volume.remove(force=True)
+
+
+def compose() -> list[str]:
+    """The compose command: Docker's own part, or the program. Raises NoEngine."""
+    if subprocess.run([_program(), "compose", "version"], capture_output=True).returncode == 0:
+        return [_program(), "compose"]
+    if shutil.which("docker-compose") is None:
+        try:
+            prepare.install_with_apt("Docker Compose", "docker-compose")
+        except prepare.Missing as missing:
+            raise NoEngine(str(missing)) from None
+    return [shutil.which("docker-compose") or "docker-compose"]
+
+
+#: As the public image behaves: reads these variables, runs the files of that folder once, keeps its data there.
+POSTGRES = """\
+FROM {base}
+RUN apt-get update -q && apt-get install -q -y --no-install-recommends postgresql && rm -rf /var/lib/apt/lists/*
+RUN ln -s /usr/lib/postgresql/*/bin /usr/local/pgsql && mkdir -p /var/lib/postgresql/data && chown postgres /var/lib/postgresql/data /var/run/postgresql
+ENV PATH=/usr/local/pgsql:$PATH PGDATA=/var/lib/postgresql/data
+COPY start.sh /start.sh
+USER postgres
+CMD ["sh", "-eu", "/start.sh"]
+"""
+START_POSTGRES = """\
+if [ ! -s $PGDATA/PG_VERSION ]; then
+    initdb -U "$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" -A scram-sha-256 -E UTF8 --locale=C.UTF-8
+    echo 'host all all all scram-sha-256' >> $PGDATA/pg_hba.conf
+    export PGPASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
+    pg_ctl -w -o "-c listen_addresses=''" start
+    createdb -U "$POSTGRES_USER" "$POSTGRES_DB"
+    for file in /docker-entrypoint-initdb.d/*.sql; do psql -U "$POSTGRES_USER" -d "$POSTGRES_DB" -f "$file"; done
+    pg_ctl -w -m fast stop
+fi
+exec postgres -c listen_addresses='*'
+"""
+
+
+def postgres_image(engine: Engine, folder: Path) -> str:
+    """An image with PostgreSQL that starts as the public one does."""
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(POSTGRES.format(base=base_image(engine)))
+    (folder / "start.sh").write_text(START_POSTGRES)
+    return build(engine, "notebooks-test/postgres:1", folder)
+
+
+def storage_image(engine: Engine, folder: Path) -> str:
+    """An image with versitygw."""
+    folder.mkdir()
+    shutil.copy(prepare.versitygw(), folder / "versitygw")
+    (folder / "Dockerfile").write_text(
+        f"FROM {base_image(engine)}\nCOPY versitygw /usr/local/bin/versitygw\n"
+    )
+    return build(engine, "notebooks-test/versitygw:1", folder)

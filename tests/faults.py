@@ -41,16 +41,16 @@ BODIES = {
 class Faulty:
     """The proxy. bytes_a_second: of each connection while the mode is slow."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, host: str = "127.0.0.1") -> None:
         parts = urlsplit(endpoint)
         self._behind = (parts.hostname or "", parts.port or 80)
         self._mode = "through"
         self.bytes_a_second = 20_000
         self.met: Counter[str] = Counter()
         self._ended = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listener = socket.create_server((host, 0), backlog=128)
         self.port = self._listener.getsockname()[1]
-        self.url = f"{parts.scheme}://127.0.0.1:{self.port}"
+        self.url = f"{parts.scheme}://{host}:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -150,9 +150,9 @@ def _length(head: bytes) -> int:
 
 
 @contextlib.contextmanager
-def faulty(endpoint: str) -> Iterator[Faulty]:
-    """The proxy, until the block ends."""
-    proxy = Faulty(endpoint)
+def faulty(endpoint: str, host: str = "127.0.0.1") -> Iterator[Faulty]:
+    """The proxy, until the block ends. host: this machine's address that it listens on."""
+    proxy = Faulty(endpoint, host)
     try:
         yield proxy
     finally:
