@@ -23,6 +23,7 @@ MOST_STORED = MOST_PLAIN + 2**16
 HEADER = struct.Struct(">4sBBI")
 LEVEL = 1
 _WINDOW = 8 * 2**20
+_RUN_OF_ONE_BYTE = 1
 
 _mine = threading.local()
 
@@ -52,15 +53,18 @@ def decode(name: bytes, stored: bytes, length: int, keys: Keys = OPEN) -> bytes:
     return bytes(decode_in_place(name, stored, length, keys))
 
 
-def decode_in_place(name: bytes, stored: bytes, length: int, keys: Keys = OPEN) -> bytes | memoryview:
-    """``decode`` without a copy: what was stored plain is a part of stored."""
-    body = _body(name, stored, length, keys)
+def decode_in_place(
+    name: bytes, stored: bytes, length: int, keys: Keys = OPEN, into: memoryview | None = None
+) -> bytes | memoryview:
+    """``decode`` without a copy: what was stored plain is a part of stored, the rest the beginning of into, where that is
+    given; it has at least length bytes."""
+    body = _body(name, stored, length, keys, into)
     if keys.hash_of(body) != name:
         raise damaged(name, "its content is not what its name says")
     return body
 
 
-def _body(name: bytes, stored: bytes, length: int, keys: Keys) -> bytes | memoryview:
+def _body(name: bytes, stored: bytes, length: int, keys: Keys, into: memoryview | None) -> bytes | memoryview:
     if not 0 < length <= MOST_PLAIN:
         raise damaged(name, f"a block of {length} bytes cannot be")
     if len(stored) < HEADER.size:
@@ -89,17 +93,39 @@ def _body(name: bytes, stored: bytes, length: int, keys: Keys) -> bytes | memory
         if len(body) != length:
             raise damaged(name, f"{len(body)} of its {length} bytes are there")
         return body
-    return _decompressed(name, body, length)
+    return _decompressed(name, body, length, into)
 
 
-def _decompressed(name: bytes, body: bytes | memoryview, length: int) -> bytes:
+def _decompressed(
+    name: bytes, body: bytes | memoryview, length: int, into: memoryview | None
+) -> bytes | memoryview:
     try:
         frame = zstandard.get_frame_parameters(body)
         if frame.content_size != length or frame.window_size > _WINDOW:
             raise damaged(name, "its compressed part claims another size")
-        return _decompressor().decompress(body, max_output_size=length, allow_extra_data=False)
+        if into is None:
+            return _decompressor().decompress(body, max_output_size=length, allow_extra_data=False)
+        if _frame_bytes(body, frame.has_checksum) != len(body):
+            raise damaged(name, "its compressed part ends elsewhere")
+        plain, got = into[:length], 0
+        with _decompressor().stream_reader(body) as reader:
+            while got < length and (more := reader.readinto(plain[got:])):
+                got += more
+        if got != length:
+            raise damaged(name, f"{got} of its {length} bytes are there")
+        return plain
     except zstandard.ZstdError as error:
         raise damaged(name, f"it does not decompress ({error})") from None
+
+
+def _frame_bytes(body: bytes | memoryview, has_checksum: bool) -> int:
+    """How long a Zstandard frame is by the headers of its blocks (RFC 8878, 3.1.1.2); beyond body where it is cut off."""
+    at, last = zstandard.frame_header_size(body), False
+    while not last and at + 3 <= len(body):
+        header = int.from_bytes(body[at : at + 3], "little")
+        last, kind, size = bool(header & 1), header >> 1 & 3, header >> 3
+        at += 3 + (1 if kind == _RUN_OF_ONE_BYTE else size)
+    return at + 4 * has_checksum if last else len(body) + 1
 
 
 def damaged(name: bytes, why: str) -> Damaged:

@@ -151,7 +151,8 @@ class Filling:
     def _unpacked(
         self, name: bytes, stored: bytes, length: int, members: _Members, slot: Slot | None
     ) -> tuple[int, int]:
-        plain = memoryview(decode_in_place(name, stored, length, keys_of(self._blocks)))
+        into = slot.view if slot is not None else None
+        plain = memoryview(decode_in_place(name, stored, length, keys_of(self._blocks), into))
         whole = [self._wanted[number] for number in members.whole]
         size = sum(entry.size for _, entry in whole) + sum(part.length for part in members.parts)
         files = len(whole)
@@ -174,7 +175,8 @@ class Filling:
                 quick.append((path, entry.mode, entry.mtime_ns, offset, entry.size))
         if slot is not None and quick:
             try:
-                slot.view[: len(plain)] = plain
+                if plain.obj is not slot.view.obj:
+                    slot.view[: len(plain)] = plain
                 stamps = self._crew.write(self._places.root, slot, quick)
                 self.stamps.update(zip([path for path, *_ in quick], stamps, strict=True))
                 return

@@ -40,7 +40,8 @@ from jupyterhub_notebooks.workspace import (
     repair,
     restore,
 )
-from jupyterhub_notebooks.workspace.blocks import decode, hash_of
+from jupyterhub_notebooks.workspace.blocks import decode, decode_in_place, hash_of
+from jupyterhub_notebooks.workspace.keys import OPEN
 from jupyterhub_notebooks.workspace.layout import (
     parse_condemned,
     parse_lease,
@@ -132,6 +133,7 @@ def readers(space: WorkspaceStore, folder: Path, chance: random.Random) -> dict[
 
 PARSERS: dict[str, Callable[[bytes], object]] = {
     "block": lambda body: decode(hash_of(body), body, 100),
+    "block into": lambda body: decode_in_place(hash_of(body), body, 100, OPEN, memoryview(bytearray(100))),
     "page": lambda body: list(entries_of([_ref(body)], [body])),
     "node": lambda body: children_of(_ref(body, 1), body),
     "table": blocks_of,

@@ -1,5 +1,6 @@
 """The stored bytes of version 1, as FORMAT.md fixes them: these constants never change."""
 
+import os
 import random
 import re
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from jupyterhub_notebooks import workspace
 from jupyterhub_notebooks.errors import Damaged
 from jupyterhub_notebooks.names import new_id
 from jupyterhub_notebooks.workspace import block_key, parse_workspace_json, snapshot_key, workspace_json
-from jupyterhub_notebooks.workspace.blocks import MOST_PLAIN, decode, encode, hash_of
+from jupyterhub_notebooks.workspace.blocks import MOST_PLAIN, decode, decode_in_place, encode, hash_of
 from jupyterhub_notebooks.workspace.comparing import BUNDLE_BYTES, FILE_BYTES, SLICE_BYTES
 from jupyterhub_notebooks.workspace.entries import (
     DIRECTORY,
@@ -26,6 +27,7 @@ from jupyterhub_notebooks.workspace.entries import (
     content_of,
     order,
 )
+from jupyterhub_notebooks.workspace.keys import OPEN
 from jupyterhub_notebooks.workspace.layout import parse_store_json, store_json
 from jupyterhub_notebooks.workspace.pages import (
     MOST_BYTES,
@@ -85,6 +87,16 @@ def test_a_plain_block_has_these_bytes():
 def test_a_compressed_block_of_an_earlier_version_is_read():
     stored = bytes.fromhex("4e424c4b01010000006428b52ffd206445000010616101003f012c")
     assert decode(hash_of(b"a" * 100), stored, 100) == b"a" * 100
+
+
+@pytest.mark.parametrize("plain", [b"a" * 100, bytes(range(256)) * 4000 + os.urandom(300_000), b"x"])
+def test_a_block_is_read_into_memory_that_is_given_and_only_whole(plain):
+    stored, room = encode(plain), memoryview(bytearray(MOST_PLAIN))
+    assert decode_in_place(hash_of(plain), stored, len(plain), OPEN, room) == plain
+    for body in (stored[:-1], stored + b"\0", stored[: len(stored) // 2], stored[:11]):
+        if body != stored:
+            with pytest.raises(Damaged):
+                decode_in_place(hash_of(plain), body, len(plain), OPEN, room)
 
 
 def test_a_page_has_these_bytes_and_reads_back():
