@@ -35,7 +35,7 @@ IMAGES: dict[str, str | None] = {
 }
 #: What images install beside our wheel, and which of its extras.
 EXTRAS = "s3,postgresql,docker,kubernetes,oidc"
-BESIDE = ("ipykernel", "ipywidgets", "jupyter-server-proxy")
+BESIDE = ("ipykernel", "ipywidgets", "jupyter-server-proxy", "pycurl")
 #: The oldest Python of a base that the pins fit: Debian 12's.
 LOWEST_PYTHON = "3.11.2"
 #: Wheels for these, the newest first: what pip itself would say on Debian 12.

@@ -37,6 +37,8 @@ from jupyterhub_notebooks.settings import Settings
 PORT_WAIT_SECONDS = 10.0
 ENDS_WITH_PARENT = "NOTEBOOKS_ENDS_WITH_PARENT"
 LOG_LEVEL = "NOTEBOOKS_LOG_LEVEL"
+#: The address to listen on, where the one in a service's url is of something in front of it (a Service of Kubernetes).
+LISTEN = "NOTEBOOKS_LISTEN"
 #: How many objects are made before rings among them are looked for, and how many such looks before older ones are looked at
 #: too: by Python's own numbers a service that holds a thousand sessions spends a quarter of its time on it (seen with
 #: tests/benchmarks/heartbeats.py); hardly anything here is a ring.
@@ -123,7 +125,8 @@ async def _parent_gone(end: asyncio.Event, log: logging.Logger) -> None:
 async def bind(
     url: str, *, wait_seconds: float = PORT_WAIT_SECONDS, setting: str = "url"
 ) -> list[socket.socket]:
-    """The sockets of url's host and port. Raises PortTaken that names the holder after wait_seconds."""
+    """The sockets of url's port, at its host or where NOTEBOOKS_LISTEN says. Raises PortTaken that names the holder after
+    wait_seconds."""
     parts = urlsplit(url)
     try:
         host, port = parts.hostname, parts.port
@@ -133,7 +136,7 @@ async def bind(
         raise ConfigError(
             f"{url!r} is not an address to listen on", next=["Write http://HOST:PORT/PATH/"], field=setting
         )
-    return await _bound(host, port, wait_seconds)
+    return await _bound(os.environ.get(LISTEN) or host, port, wait_seconds)
 
 
 async def listen(

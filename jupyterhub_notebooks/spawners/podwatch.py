@@ -146,7 +146,7 @@ class PodWatch:
     async def _seen(self, pod: Object | None, now: float, container: str) -> podstate.Seen:
         if pod is None:
             return podstate.Seen(None)
-        events = _events_of(self._spawner.event_reflector, pod, now)
+        events = events_of(self._spawner.event_reflector, pod, now)
         said = _not_placed(pod)
         nodes: Sequence[Object] = ()
         if said:
@@ -228,7 +228,7 @@ def _not_placed(pod: Object) -> str:
 _sorted: WeakKeyDictionary[Any, tuple[float, dict[str, list[Object]]]] = WeakKeyDictionary()
 
 
-def _events_of(reflector: Any, pod: Object, now: float) -> list[Object]:
+def events_of(reflector: Any, pod: Object, now: float) -> list[Object]:
     """The events of a pod, from a watch over those of all; sorted once for all starts."""
     if reflector is None:
         return []

