@@ -154,8 +154,9 @@ def base_image(engine: Engine) -> str:
     return BASE
 
 
-def image(engine: Engine, name: str) -> str:
-    """One of images/, built from this checkout; what did not change since the last build is not built again."""
+def image(engine: Engine, name: str, *more: str) -> str:
+    """One of images/, built from this checkout; what did not change since the last build is not built again. more: arguments
+    of images/build.py."""
     command = [sys.executable, str(ROOT / "images" / "build.py"), "--docker", engine.program]
     command += ["--base-image", base_image(engine), "--build-arg", f"PYTHONS={PYTHONS}"]
     command += ["--tag-prefix", "notebooks-test/"]
@@ -163,7 +164,7 @@ def image(engine: Engine, name: str) -> str:
     if any(own.glob("*.crt")):
         command += ["--certificates", str(own)]
     done = subprocess.run(
-        [*command, name],
+        [*command, *more, name],
         env={**os.environ, "DOCKER_HOST": engine.url},
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -26,6 +26,8 @@ WORTH = 0.10
 FAR_SECONDS, NEAR_SECONDS, NEAR_AT = 2.0, 0.25, 0.60
 #: After an end, the system takes a moment to have the memory back.
 PAUSE_SECONDS = 3.0
+#: So long after an end by the system its kernel is looked for: which processes there are is known every few seconds.
+SETTLE_SECONDS = 8.0
 MOST_KERNELS = 256
 #: (file of the limit, file of what is used, file with inactive_file, its line) of a container, version 2 then 1.
 _CGROUPS = (
@@ -247,18 +249,22 @@ class Memory:
         return NEAR_SECONDS if self._limit and self._used > NEAR_AT * self._limit else FAR_SECONDS
 
     _warned = False
+    _full_at: float | None = None
 
     def _look_for_killed(self, parents: Mapping[int, int]) -> None:
         """Whether the system ended a process for want of memory since the last look, and which kernel is gone since."""
         killed, before = self._kills(), self._killed
         gone = next((one for pid, one in self._seen.items() if pid not in parents), None)
-        self._seen = {one.pid: one for one in self._kernels if one.pid in parents}
-        self._killed = killed
-        if killed <= before or not self._limit:
+        known = {**self._seen, **{one.pid: one for one in self._kernels}}
+        self._seen = {pid: one for pid, one in known.items() if pid in parents}
+        self._killed, now = killed, self._monotonic()
+        if killed > before and self._limit:
+            self._full_at = now
+        if self._full_at is None or (gone is None and now - self._full_at < SETTLE_SECONDS):
             return
+        self._full_at = None
         self._ended += 1
-        notice = killed_notice(self._ended, self._limit, peak(), gone)
-        self._tell(notice)
+        self._tell(killed_notice(self._ended, self._limit, peak(), gone))
 
     def _tell(self, notice: Notice) -> None:
         self._notices[notice.id] = notice

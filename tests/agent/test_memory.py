@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from jupyterhub_notebooks.agent.memory import Decision, Held, Memory, container, decide, family
+from jupyterhub_notebooks.agent.memory import (
+    SETTLE_SECONDS,
+    Decision,
+    Held,
+    Memory,
+    container,
+    decide,
+    family,
+)
 from jupyterhub_notebooks.contract import LocalKernel
 
 GB = 10**9
@@ -93,8 +101,8 @@ def test_the_biggest_kernel_is_named_and_then_ended_and_both_are_said() -> None:
 
 
 def test_a_kernel_that_the_system_ended_is_told_with_numbers() -> None:
-    there, kills, said = {10: 1, 11: 1}, [0], []
-    memory = Memory(lambda: there, lambda line: None, said.append, kills=lambda: kills[0])
+    there, kills, said, now = {10: 1, 11: 1}, [0], [], [0.0]
+    memory = Memory(lambda: there, lambda line: None, said.append, lambda: now[0], lambda: kills[0])
     memory.kernels((LocalKernel("a", "load.ipynb", 10), LocalKernel("b", "other.ipynb", 11)))
     memory._limit = 8 * GB
     memory.look()
@@ -105,8 +113,10 @@ def test_a_kernel_that_the_system_ended_is_told_with_numbers() -> None:
     memory.kernels((LocalKernel("a", "load.ipynb", 12), LocalKernel("b", "other.ipynb", 11)))
     there[12] = 1
     memory.look()
-    there.pop(12)
     kills[0] = 1
+    memory.look()
+    assert not said  # the list of processes is a little older
+    there.pop(12)
     memory.look()
     (told,) = memory.notices()
     assert told.reason == "out_of_memory" and told.title == "The kernel ran out of memory"
@@ -114,6 +124,9 @@ def test_a_kernel_that_the_system_ended_is_told_with_numbers() -> None:
         f"{told.title}: load.ipynb wanted more than the 8\u00a0GB that the profile gives"
     )
     kills[0] = 2
+    memory.look()
+    assert len(said) == 1
+    now[0] = SETTLE_SECONDS
     memory.look()
     assert said[1].startswith("A program ran out of memory: A program wanted more than the 8\u00a0GB")
 

@@ -1,13 +1,12 @@
 """`config/docker/compose.yaml`: one command brings up Hub, services, PostgreSQL and an S3, and a notebook in them."""
 
-import http.cookiejar
-import json
 import os
 import secrets
 import subprocess
 import urllib.request
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 
 import docker.errors
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from jupyterhub_notebooks.cli.ports import choose_free
 from jupyterhub_notebooks.spawners import engine as naming
 from tests import docker_engine
+from tests.end_to_end.product import Person
 from tests.hub import until
 from tests.spawners.docker.conftest import PROFILES, base, engine, profile  # noqa: F401
 
@@ -60,17 +60,6 @@ class Compose:
     def inside(self, service, *command):
         return self("exec", "-T", service, *command).strip()
 
-    def ask(self, method, path, body=None, headers=None, opener=None):
-        """(status, JSON) of the Hub's REST API."""
-        raw = json.dumps(body).encode() if body is not None else None
-        address = f"http://127.0.0.1:{self.port}/hub/api{path}"
-        request = urllib.request.Request(address, raw, headers or {}, method=method)
-        try:
-            with (opener or urllib.request.build_opener()).open(request, timeout=60) as answer:
-                return answer.status, json.loads(answer.read() or b"null")
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-
     def healthy(self):
         try:
             address = f"http://127.0.0.1:{self.port}/hub/health"
@@ -78,33 +67,21 @@ class Compose:
         except OSError:
             return False
 
-    def token(self):
-        """Of the administrator, who logs in with the password that the first start made."""
-        jar = http.cookiejar.CookieJar()
-        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
-        login = f"http://127.0.0.1:{self.port}/hub/login"
-        opener.open(login, timeout=30).read()
-        xsrf = next(one.value for one in jar if one.name == "_xsrf")
-        password = self.inside("hub", "cat", "/srv/notebooks/state/admin-password").split()[-1]
-        fields = {"username": "admin", "password": password, "_xsrf": xsrf}
-        opener.open(login, urllib.parse.urlencode(fields).encode(), timeout=60).read()
-        xsrf = next(one.value for one in jar if one.name == "_xsrf" and one.path.startswith("/hub"))
-        status, made = self.ask(
-            "POST", "/users/admin/tokens", {"note": "test"}, {"X-XSRFToken": xsrf}, opener
-        )
-        assert status == 201, made
-        return {"Authorization": f"token {made['token']}"}
+    def admin(self):
+        """The administrator, who logs in with the password that the first start made."""
+        password = self.inside("hub", "cat", "/srv/notebooks/state/admin-password")
+        return Person(SimpleNamespace(url=f"http://127.0.0.1:{self.port}"), "admin", password)
 
-    def start(self, headers):
-        status, told = self.ask("POST", "/users/admin/server", {"user_options": {"profile": "work"}}, headers)
-        assert status in (201, 202), told
-
-        def ready():
-            server = self.ask("GET", "/users/admin", None, headers)[1]["servers"].get("")
-            return server and server.get("ready")
-
+    def start(self, person):
+        answer = person.api("/users/admin/server", "POST", {"user_options": {"profile": "work"}})
+        assert answer.status in (201, 202), answer.text
         try:
-            until(ready, 180, 0.5, "the notebook")
+            until(
+                lambda: (person.api("/users/admin").json()["servers"].get("") or {}).get("ready"),
+                180,
+                0.5,
+                "the notebook",
+            )
         except AssertionError:
             raise AssertionError(self("logs", "hub", check=False)[-4000:]) from None
 
@@ -162,8 +139,7 @@ def test_the_file_is_one_that_compose_takes_and_says_nothing_of_passwords(compos
 
 
 def test_one_command_brings_up_all_a_notebook_runs_in_it_and_a_stop_saves_it_first(composed):
-    headers = composed.token()
-    composed.start(headers)
+    composed.start(composed.admin())
     one = composed.notebook()
     assert one.exec_run(["sh", "-c", "echo kept > /workspace/kept.txt"]).exit_code == 0
     composed("stop")
@@ -184,7 +160,7 @@ def test_one_command_brings_up_all_a_notebook_runs_in_it_and_a_stop_saves_it_fir
     )
     print(f"objects in storage: {stored}; sessions: {rows}")
     assert int(stored) >= 3 and rows.endswith("|0")
-    composed.start(composed.token())
+    composed.start(composed.admin())
     assert composed.notebook().exec_run(["cat", "/workspace/kept.txt"]).output == b"kept\n"
 
 

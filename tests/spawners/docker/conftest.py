@@ -47,7 +47,7 @@ def base(engine):
 
 
 @contextlib.contextmanager
-def docker_hub(engine, base, folder, also="", settings=None, **more):
+def docker_hub(engine, base, folder, also="", settings=None, janitor=True, **more):
     """A Hub on a network of its own; what its notebooks leave on the engine is removed after it. also: further profiles.
     settings: those that differ. more: traits."""
     profiles = folder / "profiles.yaml"
@@ -64,7 +64,7 @@ def docker_hub(engine, base, folder, also="", settings=None, **more):
         running = start_hub(
             folder,
             host=gateway,
-            janitor=True,
+            janitor=janitor,
             settings={
                 "profiles": str(profiles),
                 "abilities": {"name": "docker", "images": True, "gpu_kinds": ["T4"]},

@@ -1,6 +1,7 @@
 """What an image that we build has in it, and a team's own image on top of it."""
 
 import json
+import os
 import shutil
 import sys
 import urllib.request
@@ -25,6 +26,12 @@ RUN ln -s /usr/local/other/bin/python{minor} /usr/local/bin/python{minor} \\
     && PYTHONS="{first} {minor}" sh /opt/build/environments.sh /opt/build && chown -R notebook:notebook /opt/python-{minor}
 USER 1000:1000
 """
+#: Debian 12's; the image asks for 4.3, which comes with Debian 13.
+R_OF_BASE = "4.2"
+FULL = (
+    "pandas", "numpy", "sklearn", "polars", "duckdb", "xgboost", "torch", "tensorflow", "jax", "transformers", "datasets",
+    "accelerate",
+)  # fmt: skip
 SERVER = ("jupyterlab", "jupyter_server", "jupyterhub", "jupyter_server_nbmodel", "jupyterhub_notebooks")
 KERNEL = ("ipykernel", "ipywidgets")
 TOOLS = ("git", "gh", "make", "gcc", "g++", "aws", "mc", "curl", "ssh", "unzip")
@@ -98,6 +105,26 @@ def test_a_base_with_two_pythons_has_a_kernel_and_a_virtualenv_for_each(engine, 
             assert f"python {version}" in said
         hub.end("zoe")
     engine.run("rmi", TWO_TAG, check=False)
+
+
+@pytest.mark.skipif(os.environ.get("ALL") != "1", reason="notebook-full takes 15 GB: only with ALL=1")
+@pytest.mark.timeout(3600)
+def test_notebook_full_has_each_library_in_each_kernel_and_r(engine, base):
+    full = docker_engine.image(engine, "notebook-full", "--build-arg", f"LOWEST_R={R_OF_BASE}")
+    pythons = inside(
+        engine, full, "sh", "-c", "ls -d /opt/notebook/bin/python /opt/python-*/bin/python 2>/dev/null; true"
+    )
+    for python in pythons.split():
+        for library in FULL:
+            said = inside(
+                engine, full, python, "-P", "-c", f"import {library} as one; print(one.__version__)"
+            )
+            print(python, library, said.strip().splitlines()[-1])
+    kernels = inside(engine, full, "sh", "-c", "cd /tmp; HOME=/tmp jupyter kernelspec list --json")
+    assert '"ir"' in kernels and '"python3"' in kernels
+    said = inside(engine, full, "Rscript", "-e", "library(IRkernel); cat(as.character(getRversion()))")
+    print("R", said)
+    assert said.startswith("4.") and inside(engine, full, "id", "-u").strip() == "1000"
 
 
 def test_three_lines_make_a_team_s_image_which_starts(engine, base, tmp_path):
