@@ -133,7 +133,7 @@ def _full(said: str, pod: Object, nodes: Sequence[Object], final: bool, ask: str
         )
         steps = ("Start it with a smaller profile", f"{ask} whether such a machine can be had")
         return Told(FAILS, "waiting", cause, title, why, steps, evidence)
-    title, why = f"No machine has {what} free", "All are in use; it starts as soon as one is free"
+    title, why = f"No machine has {what} free", "It starts as soon as one has"
     return Told(
         WAITS,
         "waiting",

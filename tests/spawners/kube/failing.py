@@ -69,15 +69,20 @@ class Seen:
 
 
 @contextlib.contextmanager
-def watched(api: Api, namespace: str, cause: Cause, began: float, seen: Seen) -> Iterator[None]:
-    """Notes when the sign of a cause first stands in a pod's status or in an event about a pod that is there."""
+def watched(
+    api: Api, namespace: str, cause: Cause, began: float, seen: Seen, user: str = ""
+) -> Iterator[None]:
+    """Notes when the sign of a cause first stands in a pod's status or in an event about a pod that is there.
+
+    user: only pods of theirs, where others start too.
+    """
     over = threading.Event()
 
     def look() -> None:
         pods: set[str] = set()
         old = {one["metadata"]["name"] for one in api.list("Event", namespace)}
         while not over.wait(LOOK_SECONDS):
-            there = api.list("Pod", namespace)
+            there = [one for one in api.list("Pod", namespace) if user in one["metadata"]["name"]]
             pods |= {one["metadata"]["uid"] for one in there}
             events = [one for one in api.list("Event", namespace) if one["metadata"]["name"] not in old]
             mine = [one for one in events if one["involvedObject"].get("uid") in pods]
@@ -122,6 +127,25 @@ def lines(
 def token_of(hub: RunningHub, user: str) -> str:
     hub.admin("POST", f"/hub/api/users/{user}")
     return str(hub.admin("POST", f"/hub/api/users/{user}/tokens", {}).json["token"])
+
+
+@contextlib.contextmanager
+def machines_seen(cluster: Any, namespace: str) -> Iterator[None]:
+    """The right of config/kubernetes/machines.yaml for the Hub of a namespace."""
+    from ruamel.yaml import YAML
+
+    made = []
+    for one in YAML(typ="safe").load_all(ROOT / "config" / "kubernetes" / "machines.yaml"):
+        one["metadata"]["name"] = name = f"machines-{namespace}"
+        if one["kind"] == "ClusterRoleBinding":
+            one["roleRef"]["name"], one["subjects"][0]["namespace"] = name, namespace
+        cluster.api.create(one)
+        made.append((one["kind"], name))
+    try:
+        yield
+    finally:
+        for kind, name in made:
+            cluster.api.delete(kind, name)
 
 
 def pages_answer(hub: RunningHub) -> RunningHub:

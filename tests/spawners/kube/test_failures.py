@@ -12,7 +12,16 @@ from jupyterhub_notebooks.cli.session import session as session_command
 from jupyterhub_notebooks.ledger import audit, notebooks, sessions, users
 from tests.spawners.kube.causes import FAILS, STARTS
 from tests.spawners.kube.conftest import kube_hub
-from tests.spawners.kube.failing import HOOK, ask_pages, caused, cleared, pages_answer, token_of, user_of
+from tests.spawners.kube.failing import (
+    HOOK,
+    ask_pages,
+    caused,
+    cleared,
+    machines_seen,
+    pages_answer,
+    token_of,
+    user_of,
+)
 from tests.spawners.kube.registry import registry
 from tests.spawners.kube.test_podstate import READ
 
@@ -32,9 +41,12 @@ def address():
 def free_hub(cluster, base, address, tmp_path_factory):
     folder = tmp_path_factory.mktemp("failing")
     labels = {"pod-security.kubernetes.io/enforce": "privileged"}
-    with kube_hub(
-        cluster, base, folder, labels=labels, more=HOOK.format(registry=address), pages=True
-    ) as found:
+    with (
+        kube_hub(
+            cluster, base, folder, labels=labels, more=HOOK.format(registry=address), pages=True
+        ) as found,
+        machines_seen(cluster, found.namespace),
+    ):
         yield pages_answer(found)
 
 

@@ -153,10 +153,7 @@ def test_a_place_that_may_become_free_is_waited_for():
         node["status"]["allocatable"]["nvidia.com/gpu"] = "2"
     told = podstate.judge(seen(frame, nodes=larger), CONTACT)
     assert (told.what, told.patience) == (WAITS, podstate.MACHINE)
-    assert (
-        plain(told.sentence())
-        == "No machine has 1 GPU free: all are in use; it starts as soon as one is free."
-    )
+    assert plain(told.sentence()) == "No machine has 1 GPU free: it starts as soon as one has."
     assert podstate.judge(seen(frame, nodes=()), CONTACT).what == WAITS, (
         "a Hub that may not see the machines waits"
     )
