@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..errors import ConfigError
 from ..ledger import Session
 from ..profiles.choosing import Abilities, Launch
+from ..settings import Settings
 from .waiting import Patience
 
 
@@ -13,6 +16,12 @@ class Backend:
     """The steps. Each may be called again for the same session."""
 
     abilities = Abilities()
+
+    @classmethod
+    def wrong_settings(cls, given: Sequence[Mapping[str, Any]], settings: Settings) -> ConfigError | None:
+        """What of a starting Hub's configuration would lose work, or has no effect. given: the parts of it that the class
+        reads, the one that holds first."""
+        return None
 
     def volume_of(self, notebook: str) -> str:
         """The name of a notebook's volume: the same at every start that finds the same files.

@@ -117,6 +117,9 @@ async def _open(hub: Any, spawner_class: type[NotebookSpawner]) -> None:
     """Ledger and catalog are opened now, so that the first start does not wait for them."""
     try:
         found = shared(settings_of(hub.config, spawner_class))
+        wrong_here = spawner_class.wrong_settings(given(hub.config, spawner_class), found.settings)
+        if wrong_here is not None:
+            raise wrong_here
         await found.catalog()
         await found.ledger.run(wait_for_revision)
     except NotebooksError as error:

@@ -10,9 +10,10 @@ names of pods, the grace and the agent's place as the first process are ours.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+import time
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from kubernetes_asyncio.client.exceptions import ApiException
 from kubespawner import KubeSpawner
@@ -21,12 +22,15 @@ from kubespawner.slugs import safe_slug
 from traitlets import Bool, Enum, Integer, Unicode, default
 
 from .. import __version__
+from ..errors import ConfigError
 from ..ledger import Session
 from ..profiles.choosing import Abilities, Launch
-from . import foreign, podends, podrefused, pods
+from ..settings import Settings
+from . import foreign, podchecks, podends, podrefused, pods, podwatch
 from .backend import agent_flags, volume_key_of
 from .base import NotebookSpawner
 from .local import EDITOR_URLS
+from .podkeeper import PodKeeper
 from .podwatch import Bounds, PodWatch
 from .waiting import Patience
 
@@ -72,6 +76,8 @@ class KubeNotebookSpawner(NotebookSpawner, KubeSpawner):
     machine_seconds = Integer(600, help="How long a start waits for a place on a machine.").tag(config=True)
     pull_seconds = Integer(1200, help="How long a start waits for its image.").tag(config=True)
 
+    #: By the watch that each reads.
+    _keepers: ClassVar[dict[Any, PodKeeper]] = {}
     _theirs: Mapping[str, Any] | None = None
     _variables: Mapping[str, str] = {}
     _created: asyncio.Event | None = None
@@ -100,6 +106,10 @@ class KubeNotebookSpawner(NotebookSpawner, KubeSpawner):
     def _default_fs_gid(self) -> int:
         return pods.UID
 
+    @classmethod
+    def wrong_settings(cls, given: Sequence[Mapping[str, Any]], settings: Settings) -> ConfigError | None:
+        return podchecks.wrong(given, int(settings.save_timeout_seconds))
+
     # -- the steps of base
 
     def volume_of(self, notebook: str) -> str:
@@ -111,7 +121,15 @@ class KubeNotebookSpawner(NotebookSpawner, KubeSpawner):
         if self._theirs is None:
             self._theirs = {name: getattr(self, name) for name in THEIRS}
         self._variables = dict(launch.environment)
+        grace = int(self.settings.save_timeout_seconds)
+        wrong = podchecks.of_pod(
+            launch.kubernetes.get("pod") or {}, grace, f"{launch.profile}.kubernetes.pod"
+        )
+        if wrong is not None:
+            raise wrong
         found = pods.traits(launch, self._pod_of(launch, session), self._theirs)
+        if not self.cmd:  # what some charts set where the image's own command is meant
+            found["cmd"] = self._default_cmd()
         if launch.agent == "beside":
             found["default_url"] = foreign.URL
         elif not self.default_url:
@@ -186,7 +204,8 @@ class KubeNotebookSpawner(NotebookSpawner, KubeSpawner):
         pod = await self._pod(session.id)
         if pods.over(pod):
             return ""
-        await self._delete(pod, int(self.settings.save_timeout_seconds))
+        # what never ran has nothing to save, and its machine may be busy with its image for minutes
+        await self._delete(pod, int(self.settings.save_timeout_seconds) if pods.began(pod) else 0)
         why = await patience.wait(self._ended(session))
         if why:
             await self._delete(pod, 0)
@@ -206,7 +225,8 @@ class KubeNotebookSpawner(NotebookSpawner, KubeSpawner):
     async def backend_death(self, session: Session) -> tuple[str, str]:
         pod = await self._pod(session.id) or self._seen_of(session.id)
         container = pods.container_of(pod) if pod is not None else pods.NOTEBOOK
-        return podends.death_of(pod, (), container)
+        events = podwatch.events_of(self.event_reflector, pod, time.monotonic()) if pod is not None else ()
+        return podends.death_of(pod, events, container)
 
     # -- what a pod is made of
 
@@ -288,20 +308,27 @@ class KubeNotebookSpawner(NotebookSpawner, KubeSpawner):
 
     def _seen_of(self, session: str) -> pods.Known | None:
         seen = self._last_seen
-        return seen if seen is not None and _session_of(seen) == session else None
+        return seen if seen is not None and pods.session_of(seen) == session else None
 
     async def _pod(self, session: str) -> pods.Known | None:
         """The pod of a session as the Hub's watch has it; None where there is none."""
         if not session:
             return None
         await self._start_watching_pods()
+        self._keep_pods()
         there: Mapping[str, Any] = self.pod_reflector.pods
         found = there.get(f"{self.namespace}/{self.pod_name}")
-        if found is None or _session_of(found) != session:
-            found = next((pod for pod in list(there.values()) if _session_of(pod) == session), None)
+        if found is None or pods.session_of(found) != session:
+            found = next((pod for pod in list(there.values()) if pods.session_of(pod) == session), None)
         if found is not None:
             self._last_seen = found
         return found
+
+    def _keep_pods(self) -> None:
+        key = self._get_reflector_key("pods")
+        if key not in self._keepers:
+            self._keepers[key] = PodKeeper(self, lambda pod: self._delete(pod, None))
+        self._keepers[key].begin()
 
     async def _ended(self, session: Session) -> None:
         while await self.backend_running(session):  # noqa: ASYNC110  (the watch wakes nobody)
@@ -312,14 +339,17 @@ class KubeNotebookSpawner(NotebookSpawner, KubeSpawner):
         if pod is None:
             return
         meta = pod["metadata"]
-        more: dict[str, Any] = {} if grace_seconds is None else {"grace_period_seconds": grace_seconds}
+        body: dict[str, Any] = {
+            "preconditions": {"uid": meta["uid"]}
+        }  # an API that gets a body reads nothing else
+        if grace_seconds is not None:
+            body["gracePeriodSeconds"] = grace_seconds
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 await self.api.delete_namespaced_pod(
                     name=meta["name"],
                     namespace=meta.get("namespace", self.namespace),
-                    body={"preconditions": {"uid": meta["uid"]}},
-                    **more,
+                    body=body,
                 )
         except ApiException as error:
             if error.status not in (404, 409):
@@ -329,10 +359,6 @@ class KubeNotebookSpawner(NotebookSpawner, KubeSpawner):
 def _is_beside(session: Session, launch: Launch) -> bool:
     """Whether the agent has a container of its own. A run that only saves needs no foreign image."""
     return launch.agent == "beside" and session.kind != "save"
-
-
-def _session_of(pod: Mapping[str, Any]) -> str:
-    return str((pod["metadata"].get("labels") or {}).get(f"{pods.LABEL}session", ""))
 
 
 async def _first(wanted: Awaitable[Any], other: asyncio.Future[Any]) -> None:

@@ -278,6 +278,11 @@ def _joined(*parts: Mapping[str, Any] | None) -> Object:
 # -- what a pod says of itself
 
 
+def session_of(pod: Known) -> str:
+    """The session's id, '' where it is no pod of ours."""
+    return str((pod["metadata"].get("labels") or {}).get(f"{LABEL}session", ""))
+
+
 def container_of(pod: Known) -> str:
     """The container in which a pod's agent is."""
     inits = (pod.get("spec") or {}).get("initContainers") or ()
@@ -292,6 +297,13 @@ def status_of(pod: Known) -> Object:
             if one["name"] == name:
                 return dict(one)
     return {}
+
+
+def began(pod: Known | None) -> bool:
+    """Whether the agent has run at all, as far as its machine said."""
+    said = status_of(pod) if pod is not None else {}
+    states = (said.get("state") or {}, said.get("lastState") or {})
+    return any(name in one for one in states for name in ("running", "terminated"))
 
 
 def ends(pod: Known) -> bool:

@@ -77,7 +77,10 @@ def kube_hub(cluster, base, folder, also="", settings=None, role=None, more="", 
         PROFILES
         + profile("work", base)
         + profile("passing", base, kubernetes="{workspace: ephemeral}")
-        + profile("tight", base, "tiny")
+        # guaranteed as much as its limit: the kernel then ends what asks for it by oom_score_adj
+        + profile(
+            "tight", base, "tiny", kubernetes="{container: {resources: {limits: {cpu: 0.5, memory: 400M}}}}"
+        )
         + profile("missing", "notebooks-test/none:1")
         + also
     )
