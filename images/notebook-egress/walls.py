@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import rules
 
 FOLDER = Path("/run/egress")
+HOSTS = Path("/etc/hosts")
 LOOK_UP_SECONDS, LOOK_SECONDS, READY_SECONDS = 60.0, 0.2, 30.0
 DNS_SECONDS = 3.0
 PROGRAMS = {
@@ -96,7 +97,7 @@ class Walls:
         names = {host: found for host, found in self._found.items() if host not in self._own}
         named = {host: found for host, found in names.items() if not rules.is_address(host)}
         with contextlib.suppress(OSError):
-            Path("/etc/hosts").write_text(rules.hosts_file(self._own_hosts, named), encoding="utf-8")
+            HOSTS.write_text(rules.hosts_file(self._own_hosts, named), encoding="utf-8")
 
     def look_up(self) -> None:
         """The addresses anew."""
@@ -143,7 +144,7 @@ def answer(port: int) -> bool:
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     given = rules.Given(**json.loads(os.environ["NOTEBOOK_EGRESS"]))
-    own_hosts = Path("/etc/hosts").read_text(encoding="utf-8")
+    own_hosts = HOSTS.read_text(encoding="utf-8")
     walls = Walls(given, own_hosts)
     walls.raise_()
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "images" / "notebook-egress"
-spec = importlib.util.spec_from_file_location("egress_rules", FOLDER / "rules.py")
-rules = sys.modules["egress_rules"] = importlib.util.module_from_spec(spec)
+spec = importlib.util.spec_from_file_location("rules", FOLDER / "rules.py")
+rules = sys.modules["rules"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(rules)
+walls_spec = importlib.util.spec_from_file_location("egress_walls", FOLDER / "walls.py")
+walls = importlib.util.module_from_spec(walls_spec)
+walls_spec.loader.exec_module(walls)
 
 
 def test_what_is_reached_by_address_are_services_storage_and_ports_that_no_web_proxy_speaks():
@@ -67,3 +70,35 @@ def test_the_engine_s_own_names_stay_and_ours_are_added():
         "10.1.1.1\ts3",
         "10.1.1.2\ts3",
     ]
+
+
+def test_addresses_are_looked_up_anew_and_a_name_that_nobody_answers_keeps_what_it_had(tmp_path, monkeypatch):
+    tables, answers = [], {"db.example.net": ["10.1.1.1"]}
+    monkeypatch.setattr(walls, "HOSTS", tmp_path / "hosts")
+    monkeypatch.setattr(walls, "restore", lambda program, table, *more: tables.append((program, table)) or "")
+    monkeypatch.setattr(walls, "looked_up", lambda host, own: answers.get(host, []))
+    one = walls.Walls(
+        rules.Given(hosts=["db.example.net:5432"], networks=["10.9.0.0/16"]), "127.0.0.1 localhost\n"
+    )
+    one.raise_()
+    first, last = tables[0][1], tables[-1][1]
+    assert "10.9.0.0/16" not in first and "-A OUTPUT -d 10.9.0.0/16 -j ACCEPT" in last
+    assert "-A BY-ADDRESS -d 10.1.1.1/32 -p tcp --dport 5432 -j ACCEPT" in last
+    assert "10.1.1.1\tdb.example.net" in (tmp_path / "hosts").read_text()
+    answers["db.example.net"] = ["10.1.1.2"]
+    one.look_up()
+    assert "10.1.1.2/32" in tables[-1][1] and "10.1.1.1/32" not in tables[-1][1]
+    assert (tmp_path / "hosts").read_text().splitlines() == [
+        "127.0.0.1 localhost",
+        "10.1.1.2\tdb.example.net",
+    ]
+    made = len(tables)
+    answers.clear()
+    one.look_up()
+    assert len(tables) == made and "10.1.1.2" in (tmp_path / "hosts").read_text()
+
+
+def test_a_network_whose_rules_cannot_be_set_is_said_and_nothing_starts(monkeypatch):
+    monkeypatch.setattr(walls, "restore", lambda program, table, *more: "iptables: Permission denied")
+    with pytest.raises(SystemExit, match="could not be restricted: iptables: Permission denied"):
+        walls.Walls(rules.Given(), "").raise_()
