@@ -260,7 +260,8 @@ class NotebookSpawner(Backend, Spawner):
                     asked_at, code = now, await self.backend_poll()
                 if code is not None or row.closed_at is not None:
                     row = await self.ledger.run(sessions.get, session.id)
-                    raise progress.ended(row, code, await self.backend_log(), settings.contact)
+                    death = await self.backend_death(session)
+                    raise progress.ended(row, code, await self.backend_log(), settings.contact, death)
                 quiet = movement.quiet_seconds(row, now)
                 if quiet >= settings.no_progress_seconds:
                     raise progress.stuck(row, quiet, settings.contact)

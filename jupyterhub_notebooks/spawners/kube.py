@@ -208,6 +208,8 @@ class KubeNotebookSpawner(NotebookSpawner, KubeSpawner):
         await self._delete(pod, int(self.settings.save_timeout_seconds) if pods.began(pod) else 0)
         why = await patience.wait(self._ended(session))
         if why:
+            if podends.is_away(await self._pod(session.id)):
+                why = "Its machine stopped answering: what it had not saved before is not saved."
             await self._delete(pod, 0)
             async with asyncio.timeout(KILLED_SECONDS):
                 await self._ended(session)
@@ -226,7 +228,8 @@ class KubeNotebookSpawner(NotebookSpawner, KubeSpawner):
         pod = await self._pod(session.id) or self._seen_of(session.id)
         container = pods.container_of(pod) if pod is not None else pods.NOTEBOOK
         events = podwatch.events_of(self.event_reflector, pod, time.monotonic()) if pod is not None else ()
-        return podends.death_of(pod, events, container)
+        cause, sentence = podends.death_of(pod, events, container)
+        return cause or ("" if self._was_ready or not sentence else "ended_at_once"), sentence
 
     # -- what a pod is made of
 

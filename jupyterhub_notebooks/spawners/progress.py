@@ -86,15 +86,20 @@ def stuck(row: Session, quiet_seconds: float, contact: str) -> NotStarted:
     return NotStarted(title, why, ("Start it again", f"Ask {contact}"), cause="no_progress")
 
 
-def ended(row: Session, code: int | None, log: list[str], contact: str) -> NotStarted:
-    """The error of a start whose process ended. code: its exit status. log: its last lines."""
+def ended(
+    row: Session, code: int | None, log: list[str], contact: str, death: tuple[str, str] = ("", "")
+) -> NotStarted:
+    """The error of a start whose process ended. code: its exit status. log: its last lines. death: cause and sentence, as far
+    as the backend knows them."""
     killed = code is not None and code < 0 and not row.cause
-    why = row.detail or (_killed(-code) if killed and code else _last_words(log))
+    known = death[1] if death[0] else ""
+    why = row.detail or known or (_killed(-code) if killed and code else _last_words(log)) or death[1]
     if not why:
         why = f"It ended with status{NBSP}{code}" if code else "It gave no reason"
-    label = row.cause or ("agent_died" if killed else "did_not_start")
+    label = row.cause or death[0] or ("agent_died" if killed else "did_not_start")
     cause = cause_of(label)
-    return NotStarted(cause.title, why, (*cause.next, f"Ask {contact}"), cause=label)
+    evidence = (("how it ended", death[1]),) if death[1] else ()
+    return NotStarted(cause.title, why, (*cause.next, f"Ask {contact}"), cause=label, evidence=evidence)
 
 
 def _killed(number: int) -> str:

@@ -97,8 +97,8 @@ def _plain_at_once(
     labels = dict(causes[0].namespace_labels) or FREE
     namespace = held.enter_context(cluster.namespace(labels))
     account = cluster.account(namespace, "hub", conftest.rules(), folder)
-    more = PLAIN.format(image=f"docker.io/{image}") + HOOK.format(registry=address)
-    more += f"import os; os.environ['KUBECONFIG'] = {str(account)!r}\n"
+    more = f"import os; os.environ['KUBECONFIG'] = {str(account)!r}\n"
+    more += PLAIN.format(image=f"docker.io/{image}") + HOOK.format(registry=address)
     traits: dict[str, Any] = {
         "KubeSpawner__namespace": namespace,
         "KubeSpawner__image_pull_policy": "IfNotPresent",

@@ -175,8 +175,7 @@ STARTS: tuple[Cause, ...] = (
     Cause("quota", FAILS, "quota_of_namespace", container=_SMALL, beside=_quota),
     Cause("limit of the namespace", FAILS, "limit_of_namespace", container=_SMALL, beside=_limits),
     Cause(
-        "security level", FAILS, "policy", container={"securityContext": {"privileged": True}},
-        pod=_volume({"hostPath": {"path": "/srv"}}),
+        "security level", FAILS, "policy", pod=_volume({"hostPath": {"path": "/srv"}}),
         namespace_labels={"pod-security.kubernetes.io/enforce": "restricted"},
     ),
     Cause("priority class", FAILS, "missing_there", pod={"priorityClassName": "team-first"}),

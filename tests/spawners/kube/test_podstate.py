@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from jupyterhub_notebooks.enforcement.causes import CAUSES
-from jupyterhub_notebooks.spawners import podplaces, podstate
+from jupyterhub_notebooks.spawners import podplaces, podstate, progress
 from jupyterhub_notebooks.spawners.podends import death_of
 from jupyterhub_notebooks.spawners.podrefused import refused
 from jupyterhub_notebooks.spawners.podstate import FAILS, GOING, WAITS, Seen
@@ -216,6 +217,17 @@ def test_a_machine_that_is_out_is_waited_for():
 def test_quantities_are_read_as_the_cluster_means_them(text, number):
     found = podplaces.quantity(text)
     assert (str(found) if found is None else f"{float(found):.10g}") == number
+
+
+def test_what_the_cluster_knows_of_an_end_is_the_reason_of_a_start_that_failed():
+    row: Any = SimpleNamespace(cause=None, detail=None)
+    told = progress.ended(row, 3, [], CONTACT, ("ended_at_once", "It ended with exit status 3: no licence."))
+    assert (told.cause, told.title) == ("ended_at_once", "The server ended at once")
+    assert told.why == "It ended with exit status 3: no licence." and told.evidence[0][1] == told.why
+    said = progress.ended(row, 3, ["the last line"], CONTACT, ("", "Its container ended with exit status 3."))
+    assert (said.cause, said.why) == ("did_not_start", "the last line"), (
+        "what a program printed says more than its status"
+    )
 
 
 #: Why it ended, as its user reads it.
