@@ -187,8 +187,11 @@ def let_up_act(c: Any, token: str) -> None:
 
 
 def _engine() -> dict[str, str]:
-    """Which Docker engine this Hub uses; the Hub gives its services no variables but what it is told to."""
-    names = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+    """Which Docker engine or cluster this Hub uses; the Hub gives its services no variables but what it is told to."""
+    names = (
+        *("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"),
+        *("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "NOTEBOOKS_NAMESPACE"),
+    )
     return {name: os.environ[name] for name in names if name in os.environ}
 
 

@@ -173,13 +173,13 @@ def _terminals(there: Sequence[int]) -> LocalSignal:
 
 
 def servers() -> list[int]:
-    """The first processes of the other container: no parent, and not the agent."""
+    """The first processes of the other container: no parent, and neither the agent nor what holds a pod open."""
     import psutil
 
     found = []
     for process in psutil.process_iter():
         try:
-            if process.ppid() == 0 and process.pid != os.getpid():
+            if process.ppid() == 0 and process.pid not in (1, os.getpid()):
                 found.append(process.pid)
         except psutil.Error:
             continue

@@ -59,6 +59,11 @@ def death_of(
     return "", ended_with(ended)
 
 
+def is_away(pod: Object | None) -> bool:
+    """Whether the machine of a pod stopped answering."""
+    return pod is not None and (_away(pod) or why_removed(pod)[0] == "lost")
+
+
 def ended_with(ended: Object | None) -> str:
     """The sentence of a container that ended by itself."""
     if ended is None:

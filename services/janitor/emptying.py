@@ -23,10 +23,12 @@ from .storage import Storage
 
 log = logging.getLogger("janitor.trash")
 
-#: Settings.volumes where notebooks have their files in volumes of a Docker engine.
-DOCKER = "docker:"
-#: Only spawners know Docker; they are asked as a program.
-REMOVE = (sys.executable, "-m", "jupyterhub_notebooks.spawners.removing")
+#: Settings.volumes where notebooks have their files in volumes of a Docker engine, or in claims of a Kubernetes: who keeps
+#: them, and the program that removes them. Only spawners know either.
+REMOVE = {
+    "docker:": ("Docker", (sys.executable, "-m", "jupyterhub_notebooks.spawners.removing")),
+    "kubernetes:": ("The cluster", (sys.executable, "-m", "jupyterhub_notebooks.spawners.removing_claims")),
+}
 REMOVE_SECONDS = 120.0
 
 
@@ -59,8 +61,8 @@ class Emptier:
         for workspace in one.workspaces:
             space = WorkspaceStore(self._storage.whole(), workspace_prefix(workspace))
             await asyncio.to_thread(space.erase)
-        if self._settings.volumes == DOCKER:
-            await remove_from_docker(one.notebook)
+        if self._settings.volumes in REMOVE:
+            await remove_elsewhere(self._settings.volumes, one.notebook)
         elif self._settings.volumes:
             await asyncio.to_thread(remove_volumes, Path(self._settings.volumes), one.notebook)
         for workspace in one.workspaces:
@@ -77,11 +79,13 @@ def remove_volumes(folder: Path, notebook: str) -> None:
             shutil.rmtree(path)
 
 
-async def remove_from_docker(notebook: str) -> None:
-    """Removes the volumes of a notebook from the engine that DOCKER_HOST names. Raises NotebooksError."""
+async def remove_elsewhere(volumes: str, notebook: str) -> None:
+    """Removes the volumes of a notebook from the engine that DOCKER_HOST names, or the claims from the cluster of
+    KUBECONFIG or of this pod. Raises NotebooksError."""
     assert is_id(notebook)
+    keeper, program = REMOVE[volumes]
     process = await asyncio.create_subprocess_exec(
-        *REMOVE, notebook, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        *program, notebook, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
     try:
         async with asyncio.timeout(REMOVE_SECONDS):
@@ -89,7 +93,7 @@ async def remove_from_docker(notebook: str) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
-        raise NotebooksError("Docker does not answer", "Its volumes are not removed yet") from None
+        raise NotebooksError(f"{keeper} does not answer", "Its volumes are not removed yet") from None
     if process.returncode:
         why = said.decode("utf-8", "replace").strip().splitlines()
         raise NotebooksError("Its volumes are not removed yet", why[-1] if why else "")

@@ -100,15 +100,15 @@ async def test_volumes_of_an_engine_are_removed_by_the_program_that_knows_it(
 ) -> None:
     ledger, settings = place
     user, notebook, space, _ = made(ledger, settings, "churn")
-    settings = dataclasses.replace(settings, volumes=emptying.DOCKER)
+    settings = dataclasses.replace(settings, volumes="docker:")
     notebooks.trash(ledger, notebook.id, user.id, SYSTEM_CLOCK.now() - timedelta(days=31))
     told = tmp_path / "told"
     away = "import sys; print('Docker does not answer: x', file=sys.stderr); sys.exit(1)"
-    monkeypatch.setattr(emptying, "REMOVE", (sys.executable, "-c", away))
+    monkeypatch.setitem(emptying.REMOVE, "docker:", ("Docker", (sys.executable, "-c", away)))
     await emptier(ledger, settings).look()
     assert [one.notebook for one in trashing.left(ledger)] == [notebook.id]
     works = f"import sys; open({str(told)!r}, 'w').write(sys.argv[1])"
-    monkeypatch.setattr(emptying, "REMOVE", (sys.executable, "-c", works))
+    monkeypatch.setitem(emptying.REMOVE, "docker:", ("Docker", (sys.executable, "-c", works)))
     await emptier(ledger, settings).look()
     assert trashing.left(ledger) == [] and told.read_text() == notebook.id
     assert space.facts() is None
@@ -117,7 +117,14 @@ async def test_volumes_of_an_engine_are_removed_by_the_program_that_knows_it(
 def test_an_engine_that_is_away_is_said_in_one_line(tmp_path) -> None:
     notebook = new_id(SYSTEM_CLOCK.now(), os.urandom)
     environment = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path / 'none.sock'}"}
-    done = subprocess.run([*emptying.REMOVE, notebook], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [*emptying.REMOVE["docker:"][1], notebook], env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 1 and done.stderr.startswith("Docker does not answer: ")
     assert len(done.stderr.splitlines()) == 1
-    assert subprocess.run([*emptying.REMOVE, "../x"], env=environment, capture_output=True).returncode == 2
+    assert (
+        subprocess.run(
+            [*emptying.REMOVE["docker:"][1], "../x"], env=environment, capture_output=True
+        ).returncode
+        == 2
+    )

@@ -54,11 +54,17 @@ def test_an_image_with_jupyterlab_alone_is_saved_stopped_as_idle_and_restored(hu
 
     code = "import sys, time; open('made.txt', 'w').write(sys.executable); time.sleep(20)"
     run_cell(hub, "bea", code, f"{foreign.PATH}/")
-    until(
-        lambda: sessions.get(hub.ledger, last_session(hub, "bea").id).verdict == "working",
-        60,
-        what="the cell as work",
-    )
+    seen = set()
+
+    def works():
+        row = sessions.get(hub.ledger, last_session(hub, "bea").id)
+        seen.add((row.verdict, row.verdict_sentence))
+        return row.verdict == "working"
+
+    try:
+        until(works, 60, what="the cell as work")
+    except AssertionError:
+        raise AssertionError(seen) from None
     assert run(hub, "bea", "cat /workspace/made.txt").startswith("/opt/lab/bin/python")
     row = until(lambda: (one := last_session(hub, "bea")).closed_at and one, 240, 0.2, "the idle stop")
     assert row.cause == "idle" and not row.pending_files
