@@ -19,6 +19,7 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from tests.cluster.running import Cluster, running
 from tests.hub import start_hub
@@ -97,15 +98,15 @@ def _plain_at_once(
     labels = dict(causes[0].namespace_labels) or FREE
     namespace = held.enter_context(cluster.namespace(labels))
     account = cluster.account(namespace, "hub", conftest.rules(), folder)
-    more = f"import os; os.environ['KUBECONFIG'] = {str(account)!r}\n"
-    more += PLAIN.format(image=f"docker.io/{image}") + HOOK.format(registry=address)
+    more = PLAIN.format(image=f"docker.io/{image}") + HOOK.format(registry=address)
     traits: dict[str, Any] = {
         "KubeSpawner__namespace": namespace,
         "KubeSpawner__image_pull_policy": "IfNotPresent",
         "KubeSpawner__cpu_guarantee": 0.02,
         "KubeSpawner__uid": 1000,
     }
-    hub = start_hub(folder, host=cluster.gateway, more=more, agents=False, **traits)
+    with mock.patch.dict(os.environ, {"KUBECONFIG": str(account)}):
+        hub = start_hub(folder, host=cluster.gateway, more=more, agents=False, **traits)
     held.callback(hub.stop)
     for cause in causes:
         if cause.beside is not None:
