@@ -291,10 +291,11 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
 
     async def get_ip_and_port(self) -> tuple[str, int]:
         """Of whoever holds the network."""
-        if self._session is None or not walls.holds(self._session):
+        session = await self.known_session()  # also one that a Hub before this one started
+        if session is None or not walls.holds(session):
             where: tuple[str, int] = await super().get_ip_and_port()
             return where
-        found = await self.docker("inspect_container", walls.name_of(self._session.id))
+        found = await self.docker("inspect_container", walls.name_of(session.id))
         return str(self.get_network_ip(found["NetworkSettings"])), int(self.port)
 
     def given(self, trait: str) -> Mapping[str, Any]:

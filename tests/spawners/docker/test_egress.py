@@ -225,3 +225,17 @@ def test_a_proxy_that_dies_comes_back_and_a_network_that_is_gone_ends_the_sessio
     assert hub.start("paul", options={"profile": "private"}).status == 201, hub.log()[-3000:]
     assert run(hub, "paul", "cat /workspace/kept.txt") == "kept"
     hub.end("paul")
+
+
+def test_a_hub_that_was_killed_finds_a_restricted_notebook_again(hub):
+    hub.user("rosa")
+    assert hub.start("rosa", options={"profile": "private"}).status == 201, hub.log()[-3000:]
+    before = container(hub, "rosa").id
+    hub.kill("hub")
+    hub.start_hub()
+    until(lambda: (hub.server("rosa") or {}).get("ready"), 90, 0.2, "the server at the new Hub")
+    assert container(hub, "rosa").id == before
+    assert "Blocked" in said(hub, "rosa", f"curl -sS -m 10 http://{OTHER}/")
+    session = last_session(hub, "rosa").id
+    hub.end("rosa")
+    assert last_session(hub, "rosa").cause == "stopped" and named(hub, walls.name_of(session)) is None
