@@ -7,7 +7,6 @@ profile gives is the notebook's; the agent's container has limits of its own.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,38 +17,21 @@ from ..ledger import Session
 from ..profiles.choosing import Launch
 from . import engine
 from .backend import volume_key_of
+from .foreign import FRONT as FRONT
+from .foreign import PATH as PATH
+from .foreign import PORT as PORT
+from .foreign import URL as URL
+from .foreign import command
 
-PORT = 8889
 #: For the engine's saves and what stands in front of the server.
 MEMORY_BYTES, CPUS = 10**9, 1.0
-PATH = f"proxy/absolute/{PORT}"
-URL = f"/{PATH}/lab"
-FRONT = ["jupyterhub-singleuser", "--ip=0.0.0.0"]
 USER = "1000:1000"
 CPU_PERIOD = 100_000
-#: Where JupyterLab is not in PATH its Python may have it.
-SERVER = "command -v jupyter-lab >/dev/null || exec python3 -m jupyterlab {arguments}; exec jupyter-lab {arguments}"
 
 
 def name_of(session: str) -> str:
     """The name of the notebook's own container; the agent's has the session's."""
     return f"{engine.container_of(session)}-server"
-
-
-def command(base_path: str) -> list[str]:
-    """What the notebook's container runs: JupyterLab for whoever the front lets through. base_path: of its addresses."""
-    arguments = [
-        "--no-browser",
-        "--ip=127.0.0.1",
-        f"--port={PORT}",
-        "--ServerApp.port_retries=0",
-        f"--ServerApp.base_url={base_path}",
-        "--IdentityProvider.token=",
-        "--ServerApp.allow_remote_access=True",
-        # Two cookies of that name would meet: the Hub's for the front, and this server's. Origins are compared still.
-        "--ServerApp.disable_check_xsrf=True",
-    ]
-    return ["sh", "-c", SERVER.format(arguments=shlex.join(arguments))]
 
 
 def container(

@@ -32,6 +32,7 @@ from .base import NotebookSpawner
 from .local import EDITOR_URLS
 from .podkeeper import PodKeeper
 from .podwatch import Bounds, PodWatch
+from .refusing import NotStarted
 from .waiting import Patience
 
 LOOK_SECONDS = 0.1
@@ -156,6 +157,13 @@ class KubeNotebookSpawner(NotebookSpawner, KubeSpawner):
             return url
         except ApiException as error:
             raise podrefused.refused(error.status, str(error.body or ""), self.settings.contact) from error
+        except (TimeoutError, OSError) as error:
+            raise NotStarted(
+                "The cluster does not answer",
+                str(error),
+                ("Start it again in a moment", f"Ask {self.settings.contact}"),
+                cause="not_created",
+            ) from error
         finally:
             starting.cancel()
 

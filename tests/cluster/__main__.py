@@ -9,11 +9,30 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import tempfile
 import time
+from pathlib import Path
+
+from ruamel.yaml import YAML
 
 from tests import docker_engine
 
 from .running import Cluster, NoCluster, running
+
+NAMESPACE = "notebooks"
+ROLE = Path(__file__).parents[2] / "config" / "kubernetes" / "role.yaml"
+IMAGE = "notebooks-test/notebook-base:latest"
+PROFILES = """\
+flavors:
+  small: {{use: Small, cpu: 1, memory: 1 GB}}
+  large: {{use: Large, cpu: 2, memory: 2 GB}}
+profiles:
+  notebook:
+    title: Notebook
+    use: To try it
+    image: {image}
+    flavor: [small, large]
+"""
 
 
 def main() -> int:
@@ -26,7 +45,7 @@ def main() -> int:
         with running(given.nodes) as cluster:
             if not given.no_image:
                 _image(cluster)
-            _tell(cluster)
+            _tell(cluster, not given.no_image)
             signal.pause()
     except (NoCluster, docker_engine.NoEngine) as missing:
         print(missing, file=sys.stderr)
@@ -44,13 +63,24 @@ def _image(cluster: Cluster) -> None:
         cluster.load(engine.program, engine.url, image)
 
 
-def _tell(cluster: Cluster) -> None:
+def _tell(cluster: Cluster, with_image: bool) -> None:
+    """A namespace, and in it an account for a Hub that may do what the shipped role says; how to use both."""
+    folder = cluster.own.place.folder if cluster.own else Path(tempfile.mkdtemp(prefix="cluster-"))
+    if cluster.api.get("Namespace", NAMESPACE) is None:
+        restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
+        cluster.api.create({"kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": restricted}})
+    role = next(one for one in YAML(typ="safe").load_all(ROLE) if one["kind"] == "Role")
+    account = cluster.account(NAMESPACE, "hub", role["rules"], folder)
+    profiles = folder / "profiles.yaml"
+    profiles.write_text(PROFILES.format(image=IMAGE))
+    start = "up --config config/kubernetes/jupyterhub_config.py --profiles"
     lines = [
         "",
-        f"    export KUBECONFIG={cluster.kubeconfig}",
-        f"    alias kubectl='{cluster.program} kubectl'",
+        f"    alias kubectl='{cluster.program} kubectl --kubeconfig {cluster.kubeconfig} -n {NAMESPACE}'",
+        f"    export KUBECONFIG={account} NOTEBOOKS_NAMESPACE={NAMESPACE} NOTEBOOKS_ADDRESS={cluster.gateway}",
+        f"    .venv/bin/jupyterhub-notebooks {start} {profiles if with_image else 'FILE'}",
         "",
-        f"Pods reach this machine at {cluster.gateway}. Ctrl-C ends the cluster.",
+        "The Hub of the last line may do what config/kubernetes/role.yaml says. Ctrl-C ends the cluster.",
     ]
     print("\n".join(lines), flush=True)
 

@@ -60,7 +60,7 @@ def load(node: Node, program: str, engine: str, image: str) -> None:
     environment = {**os.environ, "DOCKER_HOST": engine}
     asked = [program, "image", "inspect", "--format", "{{.Id}}", image]
     known = subprocess.run(asked, env=environment, capture_output=True, text=True, check=True).stdout.strip()
-    if _loaded(node).get(image) == known:
+    if _loaded(node).get(image) == known and _there(node, image):
         return
     began = time.monotonic()
     saving = subprocess.Popen([program, "save", image], env=environment, stdout=subprocess.PIPE)
@@ -74,7 +74,7 @@ def import_pause(node: Node, program: Path) -> None:
     """The image of the container that holds a pod open, made of one program."""
     held = program.read_bytes()
     known = hashlib.sha256(held).hexdigest()
-    if _loaded(node).get(PAUSE) == known:
+    if _loaded(node).get(PAUSE) == known and _there(node, PAUSE):
         return
     archive = node.folder / "pause.tar"
     archive.write_bytes(_archive(PAUSE, held))
@@ -82,6 +82,12 @@ def import_pause(node: Node, program: Path) -> None:
     assert done.returncode == 0, done.stderr.decode()
     archive.unlink()
     _keep(node, PAUSE, known)
+
+
+def _there(node: Node, image: str) -> bool:
+    """Whether containerd still has it: a machine that ran short of disk removes images by itself."""
+    names = ctr(node, "images", "ls", "-q").stdout.decode().split()
+    return image in names or f"docker.io/{image}" in names
 
 
 def _loaded(node: Node) -> dict[str, str]:

@@ -87,7 +87,7 @@ def test_a_cluster_whose_process_was_killed_is_cleared_away_by_the_next(cluster,
     line = until(
         lambda: next((one for one in said.read_text().splitlines() if "KUBECONFIG=" in one), ""), 120
     )
-    folder = Path(line.split("=", 1)[1]).parents[1]
+    folder = Path(line.split("KUBECONFIG=", 1)[1].split()[0]).parent
     process.send_signal(signal.SIGKILL)
     process.wait(10)
     name = folder.name.partition("-")[0]
