@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.api import Api
+from tests.cluster.api import Api, ApiError
 from tests.hub import RunningHub, until
 from tests.spawners.kube.causes import ENDS, FAILS, STARTS, Cause, changed
 
@@ -82,14 +82,15 @@ def watched(
         pods: set[str] = set()
         old = {one["metadata"]["name"] for one in api.list("Event", namespace)}
         while not over.wait(LOOK_SECONDS):
-            there = [one for one in api.list("Pod", namespace) if user in one["metadata"]["name"]]
-            pods |= {one["metadata"]["uid"] for one in there}
-            events = [one for one in api.list("Event", namespace) if one["metadata"]["name"] not in old]
-            mine = [one for one in events if one["involvedObject"].get("uid") in pods]
-            text = json.dumps([one.get("status") for one in there] + mine)
-            if re.search(cause.sign, text):
-                seen.known_at = time.monotonic() - began
-                return
+            with contextlib.suppress(OSError, ApiError):  # a busy API server: the next look has it
+                there = [one for one in api.list("Pod", namespace) if user in one["metadata"]["name"]]
+                pods |= {one["metadata"]["uid"] for one in there}
+                events = [one for one in api.list("Event", namespace) if one["metadata"]["name"] not in old]
+                mine = [one for one in events if one["involvedObject"].get("uid") in pods]
+                text = json.dumps([one.get("status") for one in there] + mine)
+                if re.search(cause.sign, text):
+                    seen.known_at = time.monotonic() - began
+                    return
 
     thread = threading.Thread(target=look, daemon=True)
     if cause.sign:
