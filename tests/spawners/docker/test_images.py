@@ -21,9 +21,8 @@ TWO = """\
 FROM {base}
 ARG PIP_INDEX_URL
 USER 0:0
-COPY other/ /usr/local/other/
-RUN ln -s /usr/local/other/bin/python{minor} /usr/local/bin/python{minor} \\
-    && PYTHONS="{first} {minor}" sh /opt/build/environments.sh /opt/build && chown -R notebook:notebook /opt/python-{minor}
+COPY other/ /usr/local/
+RUN ldconfig && PYTHONS="{first} {minor}" sh /opt/build/environments.sh /opt/build && chown -R notebook:notebook /opt/python-{minor}
 USER 1000:1000
 """
 #: Debian 12's; the image asks for 4.3, which comes with Debian 13.
