@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from .entries import DIRECTORY, FILE, Entry
@@ -132,11 +132,13 @@ def tree_differs(found: Sequence[Found], last: LastSeen) -> bool:
     )
 
 
-def batches(files: Iterable[Found]) -> Iterable[list[Found]]:
-    """Small files in listing order, in runs that make one bundle each."""
+def batches(files: list[Found]) -> Iterator[list[Found]]:
+    """Small files in listing order, in runs that make one bundle each. Lets go of them on the way: files is empty then."""
     batch: list[Found] = []
     size = 0
-    for item in files:
+    files.reverse()
+    while files:
+        item = files.pop()
         if batch and (size + item.size > BUNDLE_BYTES or len(batch) >= BUNDLE_FILES):
             yield batch
             batch, size = [], 0

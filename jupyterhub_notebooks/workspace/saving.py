@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -290,7 +290,7 @@ class _Save:
                 read = [result for result in results if not result.grown]
                 self._step(sum(result.asked.size for result in read), len(read))
 
-            for batch in batches(_taken(small)):
+            for batch in batches(small):
                 cost = 3 * sum(item.size for item in batch)
                 pool.submit(cost, storing.bundle, self.files, batch, done=bundled)
             pool.finish()
@@ -402,10 +402,3 @@ class _Save:
         )
         if self.progress is not None:
             self.progress(self.done)
-
-
-def _taken(items: list[Found]) -> Iterator[Found]:
-    """One after the other, each let go of."""
-    items.reverse()
-    while items:
-        yield items.pop()

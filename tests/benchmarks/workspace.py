@@ -5,10 +5,10 @@
 
 Two trees (a real virtualenv of at least 50,000 files; 2.2 GB in large files) and one versitygw on 127.0.0.1. In each round every
 tool, in turns, saves into an empty place, saves again, saves after one file in a hundred changed, and restores into an empty
-directory; before each step everything is on the disk. What was restored is removed at the end of the run only: ext4 goes round inodes
-that were freed in the last five minutes, one by one, at the cost of whoever makes files next. --count sends one round through a
-counting proxy, untimed: requests and bytes. Rows are appended to --results, so that a full run can be done in parts; --report
-prints all of them as ratios of medians.
+directory; before a round every file of the tree is read once, before each step everything is on the disk. What was restored is
+removed at the end of the run only: ext4 goes round inodes that were freed in the last five minutes, one by one, at the cost of
+whoever makes files next. --count sends one round through a counting proxy, untimed: requests and bytes. Rows are appended to
+--results, so that a full run can be done in parts; --report prints all of them as ratios of medians.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ class Run:
                     Place(server, place / tool, f"{tool}-{name}-{seed}", self._asked.encryption)
                 )
             row = {"tree": name, "files": files, "bytes": size, "way": self._way, "seed": seed}
+            workspace_trees.read(tree)
             for step in ("first", "again"):
                 self._step(row, step, tools, lambda tool: tool.save(tree))
             changed = workspace_trees.change(tree, seed)

@@ -87,6 +87,17 @@ def sizes(tree: Path) -> tuple[int, int]:
     return files, size
 
 
+def read(tree: Path) -> None:
+    """Every file once, so that no tool is the first to fetch it from the disk."""
+    for root, _, names in os.walk(tree):
+        for name in names:
+            path = os.path.join(root, name)
+            if not os.path.islink(path):
+                with open(path, "rb") as file:
+                    while file.read(2**20):
+                        pass
+
+
 def change(tree: Path, seed: int) -> Changed:
     """One in a hundred of the files up to 8 MiB gets other bytes and one more line; of the slices of larger ones, one in a
     hundred gets 4 KiB of other bytes."""
