@@ -39,7 +39,6 @@ LOOK_SECONDS = 0.1
 REQUEST_SECONDS = 10.0
 #: A kubelet gives 2 s to what is ended by force.
 KILLED_SECONDS = 20.0
-#: Lines of ours in the label of a project.
 LABEL_LENGTH = 63
 #: What of KubeSpawner ours is added to.
 THEIRS = (
@@ -262,6 +261,7 @@ class KubeNotebookSpawner(NotebookSpawner, KubeSpawner):
             made,
             server=foreign.command(f"{self.server.base_url.rstrip('/')}/{foreign.PATH}/"),
             agent_environment=self._agent_environment(session),
+            agent_pull_policy=self.image_pull_policy or "IfNotPresent",
             front=foreign.FRONT,
         )
 
@@ -338,8 +338,24 @@ class KubeNotebookSpawner(NotebookSpawner, KubeSpawner):
     def _keep_pods(self) -> None:
         key = self._get_reflector_key("pods")
         if key not in self._keepers:
-            self._keepers[key] = PodKeeper(self, lambda pod: self._delete(pod, None))
+            self._keepers[key] = PodKeeper(self, lambda pod: self._delete(pod, None), self._watch_again)
         self._keepers[key].begin()
+
+    async def _watch_again(self) -> None:
+        """A watch that gave up, after half a minute without the cluster, begins anew."""
+        self.log.warning("The watch over pods had ended; it begins again")
+        await self._start_watching_pods(replace=True)
+
+    async def _start_reflector(self, kind: str, *args: Any, **more: Any) -> Any:
+        """As KubeSpawner's; a watch that could not begin is forgotten. Kept, it would say that there are no pods."""
+        try:
+            return await super()._start_reflector(kind, *args, **more)
+        except Exception:
+            key = self._get_reflector_key(kind)
+            failed = self.reflectors.get(key)
+            if failed is not None and failed.watch_task is None:
+                del self.reflectors[key]
+            raise
 
     async def _ended(self, session: Session) -> None:
         while await self.backend_running(session):  # noqa: ASYNC110  (the watch wakes nobody)

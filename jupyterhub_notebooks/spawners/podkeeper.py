@@ -2,7 +2,7 @@
 
 Promises: why a pod is taken away, or was killed, stands in its session's row as soon as the cluster says so, before the
 agent's own end closes the row; a pod is removed once its session is closed and nothing of its agent runs, and never
-before. It asks the cluster nothing: the Hub's watch is read.
+before. It asks the cluster nothing: the Hub's watch is read, and begun again where it gave up.
 """
 
 from __future__ import annotations
@@ -35,8 +35,13 @@ class Kept(Protocol):
 class PodKeeper:
     """One for each watch. ``begin`` may be called again."""
 
-    def __init__(self, spawner: Kept, delete: Callable[[pods.Known], Awaitable[None]]) -> None:
-        self._spawner, self._delete = spawner, delete
+    def __init__(
+        self,
+        spawner: Kept,
+        delete: Callable[[pods.Known], Awaitable[None]],
+        watch_again: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._spawner, self._delete, self._watch_again = spawner, delete, watch_again
         self._told: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -49,6 +54,9 @@ class PodKeeper:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
+                watching = self._spawner.pod_reflector.watch_task
+                if watching is not None and watching.done():
+                    await self._watch_again()
                 there = list(self._spawner.pod_reflector.pods.values())
                 self._told &= {pods.session_of(pod) for pod in there}
                 for pod in worth_a_look(there, self._told):

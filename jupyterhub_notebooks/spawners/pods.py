@@ -57,6 +57,7 @@ class Pod:
     title: str = ""
     server: Sequence[str] = ()
     agent_image: str = ""
+    agent_pull_policy: str = "IfNotPresent"
     agent_environment: Mapping[str, str] = field(default_factory=dict)
     front: Sequence[str] = ()
 
@@ -251,6 +252,7 @@ def _agent(pod: Pod) -> Object:
     return {
         "name": AGENT,
         "image": pod.agent_image,
+        "imagePullPolicy": pod.agent_pull_policy,
         "restartPolicy": "Always",
         "command": list(pod.command),
         "args": list(pod.front),

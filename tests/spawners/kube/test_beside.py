@@ -86,5 +86,5 @@ def test_an_image_with_jupyterlab_alone_is_saved_stopped_as_idle_and_restored(hu
 def test_an_image_without_our_agent_whose_profile_says_it_is_inside_fails_at_once_and_says_so(hub):
     hub.user("wim")
     answer = hub.start("wim", options={"profile": "wrong"}, seconds=60)
-    assert "has no notebook agent" in answer.json["message"], answer.text
+    assert "It does not have `notebook-agent`" in answer.json["message"], answer.text
     until(lambda: pod(hub, "wim") is None, 30, what="the end of the pod")

@@ -187,6 +187,7 @@ def test_a_foreign_image_has_the_files_alone_and_the_agent_begins_first_beside_i
     assert found["extra_pod_config"]["shareProcessNamespace"] is True
     theirs, agent = found["init_containers"]
     assert theirs == {"name": "theirs"} and agent["name"] == pods.AGENT
+    assert agent["imagePullPolicy"] == "IfNotPresent"
     assert agent["image"] == "agent:1" and agent["restartPolicy"] == "Always"
     assert agent["command"] == POD.command and agent["args"] == ["front"]
     assert agent["startupProbe"]["exec"]["command"] == ["test", "-d", "/run/notebook/front"]
