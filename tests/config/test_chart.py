@@ -190,6 +190,10 @@ def test_the_hub_that_the_chart_makes_starts_our_image(cluster, engine, base, th
         port = held.enter_context(forwarded(cluster.gateway, f"{server.folder}/.s.PGSQL.5432"))
         database = f"postgresql+psycopg://notebooks@{cluster.gateway}:{port}"
         namespace = held.enter_context(cluster.namespace(RESTRICTED))
+        # what makes pods anew goes before the pods
+        held.callback(
+            cluster.kubectl, "delete", "deployments,statefulsets", "--all", "-n", namespace, check=False
+        )
         site = Site(cluster, namespace, tmp_path, image, base)
         site.chart = the_chart
         _beside(site, database)
@@ -216,7 +220,7 @@ def _beside(site: Site, database: str) -> None:
             one["spec"]["template"]["spec"]["containers"][0]["image"] = site.image
     secret = {
         "ledger": f"{database}/ledger", "hub-database-password": "none", "store-key": "none", "store-secret": "none",
-        "agents-token": TOKEN, "signing-key": TOKEN,
+        "agents-token": TOKEN[::-1], "signing-key": TOKEN,
     }  # fmt: skip
     meta = {"name": "notebooks-secrets"}
     made.append({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": secret})
