@@ -242,7 +242,8 @@ def _pod_config(launch: Launch, pod: Pod) -> Object:
 def _container_config(pod: Pod, beside: bool) -> Object:
     made: Object = {"terminationMessagePolicy": "FallbackToLogsOnError"}
     if beside:
-        return {**made, "command": list(pod.server[:1]), "args": list(pod.server[1:])}
+        there = {"workingDir": pod.paths.workspace}  # its server shows what lies where it begins
+        return {**made, **there, "command": list(pod.server[:1]), "args": list(pod.server[1:])}
     return {**made, "command": list(pod.command)}
 
 

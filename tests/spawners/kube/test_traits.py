@@ -183,6 +183,7 @@ def test_a_foreign_image_has_the_files_alone_and_the_agent_begins_first_beside_i
     assert found["image"] == "lab-only:1"
     assert found["extra_container_config"]["command"] == ["sh"]
     assert found["extra_container_config"]["args"] == ["-c", "serve"]
+    assert found["extra_container_config"]["workingDir"] == "/workspace"
     assert [one["mountPath"] for one in found["volume_mounts"]] == ["/workspace", "/data"]
     assert found["extra_pod_config"]["shareProcessNamespace"] is True
     theirs, agent = found["init_containers"]
