@@ -83,7 +83,9 @@ CAUSES: dict[str, Cause] = {
     "volume_elsewhere": Cause(messages.title("volume offline"), next=tuple(messages.steps("volume offline"))),
     "volume_not_attached": Cause("Its volume could not be attached"),
     "evicted": Cause("Its machine made room and ended it"),
-    "evicted_disk": Cause("Too much was written outside of the workspace", next=("Keep less there", "Start it again")),
+    "evicted_disk": Cause(
+        "Too much was written outside of the workspace", next=("Keep less there", "Start it again")
+    ),
     "preempted": Cause("A more urgent job took its place"),
     "drained": Cause("Its machine was emptied for maintenance"),
     "deadline": Cause("A time limit of the cluster ended it"),
