@@ -79,7 +79,10 @@ def running() -> Iterator[Engine]:
     with _started() as url:
         made = _connect(url)
         assert made is not None
-        yield Engine(url, _program(), made)
+        try:
+            yield Engine(url, _program(), made)
+        finally:  # builds of earlier checkouts would fill the disk of the machine
+            made.images.prune()
 
 
 @contextlib.contextmanager

@@ -174,7 +174,11 @@ def stays_idle(lab: LabServer) -> bool:
     return all(lab.ears.ask(5) and lab.signal("terminal").state == "idle" for _ in range(5))
 
 
-def test_a_server_that_nobody_calls_a_pager_a_monitor_and_a_suspended_job_are_no_work(lab: LabServer) -> None:
+def test_a_server_that_nobody_calls_a_pager_a_monitor_and_a_suspended_job_are_no_work(
+    lab: LabServer, tmp_path: Path
+) -> None:
+    (tmp_path / "long").write_text("one more line\n" * 1000)
+
     def opened(line: str) -> tuple[str, websocket.WebSocket]:
         name = lab.call("POST", "api/terminals")["name"]
         return name, typed(lab, line, name)
@@ -188,7 +192,7 @@ def test_a_server_that_nobody_calls_a_pager_a_monitor_and_a_suspended_job_are_no
     lab.says("terminal", "idle")
     lab.call("DELETE", f"api/terminals/{name}")
     for line, program in (
-        ("bash -c 'less /etc/passwd; true'", "less"),
+        (f"bash -c 'more {tmp_path / 'long'}; true'", "more"),
         ("watch -n 0.1 sleep 0.3", "watch"),
     ):
         name, _ = opened(line)
