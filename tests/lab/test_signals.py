@@ -7,6 +7,7 @@ import json
 import socket
 import time
 import urllib.error
+from pathlib import Path
 
 import psutil
 import pytest
