@@ -64,7 +64,7 @@ def test_with_the_shipped_role_a_notebook_lives_its_whole_life(hub):
 def test_one_verb_fewer_fails(cluster, base, tmp_path, resource, verb):
     with kube_hub(cluster, base, tmp_path, role=without(resource, verb)) as hub:
         hub.user("ann")
-        answer = hub.start("ann", options={"profile": "work"}, seconds=60)
+        answer = hub.start("ann", options={"profile": "work"}, seconds=240)
         if (resource, verb) in {
             ("pods", "list"), ("pods", "watch"), ("pods", "create"),
             ("events", "list"), ("events", "watch"), ("persistentvolumeclaims", "create"),
