@@ -22,9 +22,9 @@ from traitlets import Unicode, default
 from .. import __version__
 from ..ledger import Session, sessions
 from ..profiles.choosing import Abilities, Launch
-from . import beside, engine, walling, walls
+from . import beside, engine, foreign, walling, walls
 from .backend import agent_flags, volume_key_of
-from .base import NotebookSpawner
+from .contained import ContainedSpawner
 from .local import EDITOR_URLS
 from .waiting import Patience
 
@@ -37,25 +37,10 @@ POLL_SECONDS = 0.25
 #: How often the ledger hears of a pull.
 PULL_SECONDS = 1.0
 NETWORK = "notebooks"
-SAVING_PAGE = ["/opt/notebook/bin/python", "-P", "-s", "-m", "jupyterhub_notebooks.agent.saving_page"]
 
 
-class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
+class DockerNotebookSpawner(ContainedSpawner, DockerSpawner):
     """See the module. Entry point ``notebooks-docker``."""
-
-    workspace_path = Unicode(
-        "/workspace", help="Where a notebook's files lie in its container: its $HOME."
-    ).tag(config=True)
-    state_path = Unicode("/var/lib/notebook", help="Where the agent keeps what it knows of the volume.").tag(
-        config=True
-    )
-    run_path = Unicode("/run/notebook", help="Sockets and temporary files of one session.").tag(config=True)
-    data_path = Unicode("/data", help="The temporary volume, gone at the stop. Empty: none.").tag(config=True)
-
-    agent_image = Unicode(
-        f"notebook-base:{__version__}",
-        help="The image whose agent saves notebooks of profiles with `agent: beside`, whose own image knows nothing of us.",
-    ).tag(config=True)
 
     egress_image = Unicode(
         f"notebook-egress:{__version__}",
@@ -318,7 +303,7 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
     async def get_command(self) -> list[str]:
         """The agent, and after it what it starts."""
         only_save = self._session is not None and self._session.kind == "save"
-        server = SAVING_PAGE if only_save else [*self.cmd, *self.get_args()]
+        server = foreign.SAVING_PAGE if only_save else [*self.cmd, *self.get_args()]
         flags = agent_flags(self._session) if self._session is not None else []
         if self._session is not None and not only_save and self.backend_says_running(self._session):
             server, flags = beside.FRONT, [*flags, "--beside", str(beside.PORT)]
@@ -331,14 +316,7 @@ class DockerNotebookSpawner(NotebookSpawner, DockerSpawner):
     def get_env(self) -> dict[str, str]:
         env: dict[str, str] = super().get_env()
         if self._session is not None:
-            env |= {
-                "HOME": self.workspace_path,
-                "NOTEBOOK_SESSION_ID": self._session.id,
-                "NOTEBOOK_SESSION_TOKEN": self._token,
-                "NOTEBOOK_SERVICE_URL": self.settings.reachable_url,
-                "NOTEBOOK_WORKSPACE": self.workspace_path,
-                "NOTEBOOK_AGENT_SOCKET": f"{self.run_path}/agent.sock",
-            }
+            env |= self.agent_environment(self._session)
         told = walling.told(self, self._session)
         if told is not None:
             env = walls.led(env, told)

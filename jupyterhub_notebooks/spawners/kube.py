@@ -19,16 +19,15 @@ from kubernetes_asyncio.client.exceptions import ApiException
 from kubespawner import KubeSpawner
 from kubespawner.objects import make_pvc
 from kubespawner.slugs import safe_slug
-from traitlets import Bool, Enum, Integer, Unicode, default
+from traitlets import Bool, Enum, Integer, default
 
-from .. import __version__
 from ..errors import ConfigError
 from ..ledger import Session
 from ..profiles.choosing import Abilities, Launch
 from ..settings import Settings
 from . import foreign, podchecks, podends, podrefused, pods, podwatch
 from .backend import agent_flags, volume_key_of
-from .base import NotebookSpawner
+from .contained import ContainedSpawner
 from .local import EDITOR_URLS
 from .podkeeper import PodKeeper
 from .podwatch import Bounds, PodWatch
@@ -48,27 +47,15 @@ THEIRS = (
 )  # fmt: skip
 
 
-class KubeNotebookSpawner(NotebookSpawner, KubeSpawner):
+class KubeNotebookSpawner(ContainedSpawner, KubeSpawner):
     """See the module. Entry point ``notebooks-kube``."""
 
-    workspace_path = Unicode(
-        "/workspace", help="Where a notebook's files lie in its container: its $HOME."
-    ).tag(config=True)
-    state_path = Unicode("/var/lib/notebook", help="Where the agent keeps what it knows of the volume.").tag(
-        config=True
-    )
-    run_path = Unicode("/run/notebook", help="Sockets and temporary files of one session.").tag(config=True)
-    data_path = Unicode("/data", help="The temporary volume, gone at the stop. Empty: none.").tag(config=True)
     workspace_volume = Enum(
         ("claim", "ephemeral"),
         "claim",
         help="""Where a notebook's files lie, unless its profile says: `claim`, a volume that outlives its pods and is
         made by the cluster's storage (`storage_class`, `storage_capacity`); or `ephemeral`, in the pod, fetched from
         the workspace storage at each start: what was not saved when the machine is lost is gone.""",
-    ).tag(config=True)
-    agent_image = Unicode(
-        f"notebook-base:{__version__}",
-        help="The image whose agent saves notebooks of profiles with `agent: beside`, whose own image knows nothing of us.",
     ).tag(config=True)
     scales = Bool(
         False, help="This cluster starts machines when places are missing: a start then waits for one."
@@ -260,7 +247,7 @@ class KubeNotebookSpawner(NotebookSpawner, KubeSpawner):
         return replace(
             made,
             server=foreign.command(f"{self.server.base_url.rstrip('/')}/{foreign.PATH}/"),
-            agent_environment=self._agent_environment(session),
+            agent_environment=self._environment_of_agent(session),
             agent_pull_policy=self.image_pull_policy or "IfNotPresent",
             front=foreign.FRONT,
         )
@@ -280,18 +267,10 @@ class KubeNotebookSpawner(NotebookSpawner, KubeSpawner):
             return dict(super().get_env())
         if _is_beside(session, Launch.from_json(session.launch)):
             return {**self._variables, "HOME": self.workspace_path, "NOTEBOOK_SESSION_ID": session.id}
-        return self._agent_environment(session)
+        return self._environment_of_agent(session)
 
-    def _agent_environment(self, session: Session) -> dict[str, str]:
-        return {
-            **super().get_env(),
-            "HOME": self.workspace_path,
-            "NOTEBOOK_SESSION_ID": session.id,
-            "NOTEBOOK_SESSION_TOKEN": self._token,
-            "NOTEBOOK_SERVICE_URL": self.settings.reachable_url,
-            "NOTEBOOK_WORKSPACE": self.workspace_path,
-            "NOTEBOOK_AGENT_SOCKET": f"{self.run_path}/agent.sock",
-        }
+    def _environment_of_agent(self, session: Session) -> dict[str, str]:
+        return {**super().get_env(), **self.agent_environment(session)}
 
     def _claim_of(self, session: Session, launch: Launch) -> str:
         if pods.is_ephemeral(launch, self.workspace_volume):

@@ -1,5 +1,5 @@
-"""The cluster and the engine of the spawner's tests."""
+"""The image of the spawner's tests, in the cluster."""
 
-from tests.spawners.kube.conftest import base, cluster, engine
+from tests.spawners.kube.conftest import base
 
-__all__ = ["base", "cluster", "engine"]
+__all__ = ["base"]

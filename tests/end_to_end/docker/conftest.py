@@ -12,7 +12,7 @@ from jupyterhub_notebooks.spawners import engine as naming
 from tests import docker_engine, postgres, s3
 from tests.end_to_end import configs
 from tests.end_to_end.product import Product
-from tests.spawners.docker.conftest import PROFILES, base, engine, profile  # noqa: F401
+from tests.spawners.docker.conftest import PROFILES, base, profile  # noqa: F401
 
 
 @dataclass

@@ -16,7 +16,7 @@ from jupyterhub_notebooks.spawners import engine as naming
 from tests import docker_engine
 from tests.end_to_end.product import Person
 from tests.hub import until
-from tests.spawners.docker.conftest import PROFILES, base, engine, profile  # noqa: F401
+from tests.spawners.docker.conftest import PROFILES, base, profile  # noqa: F401
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -26,7 +26,7 @@ FILE = Path(__file__).parents[3] / "config" / "docker" / "compose.yaml"
 class Compose:
     """One project of the file, with names, ports and networks of its own."""
 
-    def __init__(self, engine, images, profiles):  # noqa: F811
+    def __init__(self, engine, images, profiles):
         self.engine, self.project = engine, f"nbtest{uuid.uuid4().hex[:8]}"
         ports = []
         for _ in range(3):

@@ -14,7 +14,8 @@ from tests.cluster import kubeconfig
 from tests.cluster.running import Cluster
 from tests.end_to_end import configs
 from tests.end_to_end.product import Product
-from tests.spawners.kube.conftest import PROFILES, base, cluster, engine, profile, rules  # noqa: F401
+from tests.spawners.docker.conftest import profile
+from tests.spawners.kube.conftest import PROFILES, base, rules  # noqa: F401
 
 CONFIG = configs.CONFIG / "kubernetes" / "jupyterhub_config.py"
 

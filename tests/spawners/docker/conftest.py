@@ -32,15 +32,6 @@ def profile(name, image, flavors="small, large", **more):
 
 
 @pytest.fixture(scope="session")
-def engine():
-    try:
-        with docker_engine.running() as found:
-            yield found
-    except docker_engine.NoEngine as missing:
-        pytest.skip(str(missing))
-
-
-@pytest.fixture(scope="session")
 def base(engine):
     """The tag of notebook-base."""
     return docker_engine.image(engine, "notebook-base")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests import docker_engine
-from tests.cluster import running
 from tests.hub import start_hub
+from tests.spawners.docker.conftest import profile
 
 PROFILES = """
 flavors:
@@ -22,42 +22,12 @@ profiles:
 ROLE = Path(__file__).parents[3] / "config" / "kubernetes" / "role.yaml"
 
 
-def profile(name, image, flavors="small, large", **more):
-    """One profile of profiles.yaml, as text."""
-    lines = [
-        f"  {name}:",
-        f"    title: {name}",
-        "    use: Test",
-        f"    image: {image}",
-        f"    flavor: [{flavors}]",
-    ]
-    return "\n".join([*lines, *(f"    {key}: {value}" for key, value in more.items())]) + "\n"
-
-
 def rules():
     """Those of the shipped role."""
     from ruamel.yaml import YAML
 
     found = YAML(typ="safe").load_all(ROLE)
     return next(one for one in found if one["kind"] == "Role")["rules"]
-
-
-@pytest.fixture(scope="session")
-def cluster():
-    try:
-        with running.running() as found:
-            yield found
-    except running.NoCluster as missing:
-        pytest.skip(str(missing))
-
-
-@pytest.fixture(scope="session")
-def engine():
-    try:
-        with docker_engine.running() as found:
-            yield found
-    except docker_engine.NoEngine as missing:
-        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session")
