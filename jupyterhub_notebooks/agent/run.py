@@ -6,8 +6,6 @@ because a service is away; a second request to end does not interrupt a save; th
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import socket
 import sys
@@ -17,15 +15,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .. import __version__, messages
+from .. import messages
 from ..contract import HelloAnswer, Order, Release
-from ..errors import NotebooksError, StorageAway
+from ..errors import NotebooksError
 from ..retrying import delays
 from ..workspace.volume import Volume
-from . import begin, environment, interpreter, processes, safe
+from . import begin, greeting, interpreter, processes, safe
 from .activity import Activity
 from .bell import Bell
-from .beside import GONE, Beside, place_of, prepare_front, servers
+from .beside import GONE, Beside, place_of, servers
 from .context import Context
 from .egress import Egress
 from .errors import (
@@ -38,22 +36,17 @@ from .errors import (
     TooOld,
     VolumeAway,
 )
+from .greeting import Greeting
 from .heart import Heart
-from .initialize import Initialized, initialize
 from .lease import HeldLease
 from .log import SessionLog
 from .options import Options
+from .preparing import Preparing
 from .saving import PeriodicSaves, last
 from .server import Server, end_in_words, plain_line
 from .service import Service
 from .standing import Standing
 
-#: A lease ends by itself after 120 s: who still holds it then is alive.
-HELD_SECONDS = 150.0
-#: How long a start waits for services/agents.
-AWAY_SECONDS = 300.0
-#: How long it waits for storage, which is said before the start counts as stuck.
-STORAGE_AWAY_SECONDS = 60.0
 SERVER_END_SECONDS = 10.0
 #: How long open editors have to save what they hold, where they hold something.
 EDITORS_SECONDS = 3.0
@@ -127,9 +120,12 @@ class Agent:
                 shutil.rmtree(self.options.run_dir / name, ignore_errors=True)
 
     def _session(self) -> int:
-        self._lock()
+        self._lock_file = greeting.lock(self.options.state, self._pause)
         python = interpreter.of_command(self.options.command, self._own.get("PATH"))
-        answer = self._hello(python.version)
+        greet = Greeting(
+            self.service, self.standing, self.lease, self.log, self.volume, self.heart, self._pause
+        )
+        answer = greet.hello(python.version)
         self.activity.introduce(answer)
         self._answer = answer
         context = Context(
@@ -153,83 +149,6 @@ class Agent:
             self.ask_to_end("not_started", trouble.sentence())
         return self._finish(context)
 
-    def _lock(self) -> None:
-        """One agent a volume on this machine, also before there is a lease."""
-        self.options.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock_file = os.open(
-            self.options.state / "agent.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
-        end = time.monotonic() + HELD_SECONDS
-        while True:
-            try:
-                fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                self._pause(0.5)
-                if time.monotonic() > end:
-                    raise OpenElsewhere(
-                        "This notebook still runs on this machine",
-                        "Another process saves its files.",
-                        ["Wait until it has ended, then start again"],
-                    ) from None
-
-    def _hello(self, python: str) -> HelloAnswer:
-        """The first answer with a lease. Raises OpenElsewhere, ServiceAway, SessionClosed, TooOld, Interrupted."""
-        hello = begin.hello_of(self.volume, __version__, python)
-        began = time.monotonic()
-        said = waiting = ""
-        for wait in delays(0.2, 5.0):
-            asked_at = time.monotonic()
-            try:
-                answer = self.service.post("v1/hello", hello, HelloAnswer)
-            except TooOld as error:
-                return self._without_service(hello.volume, error)
-            except StorageAway as error:  # ServiceAway is one too
-                most = AWAY_SECONDS if isinstance(error, ServiceAway) else STORAGE_AWAY_SECONDS
-                if time.monotonic() - began > most:
-                    raise
-                said = self._say_once(said, error.sentence())
-                if not isinstance(error, ServiceAway):
-                    waiting = self._now_waiting(waiting, f"{error.title}. It is tried again by itself.")
-                self._pause(wait)
-                continue
-            if answer.lease is not None:
-                self.service.wire.trust(answer.store_authority)
-                self.lease.renewed(answer.lease, asked_at)
-                self.standing.take_back(waiting)
-                return answer
-            if answer.held_volume or time.monotonic() - began > HELD_SECONDS:
-                raise begin.refused(answer)
-            said = self._say_once(said, f"This notebook waits for its files: {answer.held_by}")
-            waiting = self._now_waiting(waiting, f"Waiting: {answer.held_by.split(';')[0]}")
-            self._pause(wait)
-        raise AssertionError("delays never ends")
-
-    def _now_waiting(self, before: str, sentence: str) -> str:
-        """What the start waits for stands with the notebook, in place of what it waited for before."""
-        if sentence != before:
-            self.standing.take_back(before)
-        self.standing.tell(warnings=(sentence,))
-        try:
-            self.heart.beat()
-        except NotebooksError as error:
-            self.log.say(error.sentence())
-        return sentence
-
-    def _without_service(self, situation: str, error: TooOld) -> HelloAnswer:
-        """An agent too old to be served goes on where the files are here, saves nowhere else, and says so."""
-        if situation != "kept":
-            raise error
-        self.log.say(
-            f"{error.sentence()} The notebook runs on the files of this machine; nothing else is saved"
-        )
-        return HelloAnswer(workspace=self.volume.marker() or "", head=self.volume.base or 0)
-
-    def _say_once(self, said: str, sentence: str) -> str:
-        if said.split(";")[0] != sentence.split(";")[0]:
-            self.log.say(sentence)
-        return sentence
-
     def _pause(self, seconds: float) -> None:
         """Raises Interrupted when the end is asked for meanwhile."""
         if not self._stopped():
@@ -244,7 +163,7 @@ class Agent:
         """Initializes, runs the script, starts the server, and waits until something ends the session."""
         self._go_on()
         processes.adopt_orphans()  # also what the startup script leaves running
-        variables = self._ready(context, python, known)
+        variables = Preparing(self.options, self._own, context, self.beside).environment(python, known)
         self._go_on()
         self.standing.enter("starting")
         self.activity.start()
@@ -271,90 +190,6 @@ class Agent:
         while not self._stopped():
             self._bell.wait(LOOK_SECONDS)
             processes.reap_orphans({self._server.pid})
-
-    def _ready(self, context: Context, python: interpreter.Interpreter, known: bool) -> Mapping[str, str]:
-        """The environment of what is started, and everything it names."""
-        if self.options.only_save:
-            return self._only_saving()
-        if self.beside is not None:
-            return self._in_front(context.answer)
-        return self._safely(context.answer) if self.options.safe else self._set_up(context, python, known)
-
-    def _safely(self, answer: HelloAnswer) -> Mapping[str, str]:
-        """Safe mode: the workspace is left as it is; what may be broken in it is said."""
-        options = self.options
-        self.standing.enter("initializing")
-        environment.write_shell(options.run_dir, None, self._own.get("SHELL"))
-        safe.prepare(options.run_dir, options.files)
-        said = (safe.SAID, *safe.suspects(options.files, answer.environment, answer.never_saved))
-        for sentence in said:
-            self.log.say(sentence)
-        self.standing.tell(warnings=said)
-        return safe.of_server(self._own, answer.environment, options.files, options.run_dir)
-
-    def _set_up(self, context: Context, python: interpreter.Interpreter, known: bool) -> Mapping[str, str]:
-        """The workspace made ready to be used; the environment of its server."""
-        self.standing.enter("initializing")
-        made = initialize(
-            self.volume, context.answer.workspace, python, known=known, further=interpreter.further(python)
-        )
-        self._report(made)
-        environment.write_shell(self.options.run_dir, made.venv, self._own.get("SHELL"))
-        variables = environment.of_server(
-            self._own, context.answer.environment, self.options.files, self.options.run_dir, made.venv
-        )
-        if context.answer.repo:
-            self._bring_repository(context.answer.repo, variables)
-        if context.answer.startup_script.strip():
-            self._run_script(context.answer, variables)
-        return variables
-
-    def _bring_repository(self, url: str, variables: Mapping[str, str]) -> None:
-        from . import repository
-
-        warning = repository.bring(url, self.options.files, variables, self.log.say)
-        if warning is not None:
-            self.log.say(warning)
-            self.standing.tell(warnings=(warning,))
-
-    def _in_front(self, answer: HelloAnswer) -> Mapping[str, str]:
-        """The server runs beside: its own image decides what is in its environment. Here is what stands in front."""
-        assert self.beside is not None
-        self.standing.enter("initializing")
-        environment.write_shell(self.options.run_dir, None, None)
-        if answer.repo:
-            files, run_dir = self.options.files, self.options.run_dir
-            self._bring_repository(
-                answer.repo, environment.of_server(self._own, answer.environment, files, run_dir, None)
-            )
-        return prepare_front(self.options.run_dir, self._own, self.beside.place)
-
-    def _only_saving(self) -> Mapping[str, str]:
-        """Nobody uses the workspace: what stands in it is left as it is."""
-        environment.write_shell(self.options.run_dir, None, None)
-        return {name: value for name, value in self._own.items() if name != environment.TOKEN}
-
-    def _report(self, made: Initialized) -> None:
-        for sentence in (*made.made_anew, *made.warnings):
-            self.log.say(sentence)
-        if made.made_anew or made.warnings:
-            self.standing.tell(made_anew=made.made_anew, warnings=made.warnings)
-
-    def _run_script(self, answer: HelloAnswer, variables: Mapping[str, str]) -> None:
-        from . import startup_script
-
-        warning = startup_script.run(
-            answer.startup_script,
-            variables,
-            self.options.files,
-            self.options.run_dir,
-            answer.startup_script_seconds,
-            self.log.write,
-            self._stopped,
-        )
-        if warning is not None:
-            self.log.say(warning)
-            self.standing.tell(warnings=(warning,))
 
     def _await_server(self) -> None:
         """Says ``running`` when the server's port takes connections, at once where it has none that is known."""

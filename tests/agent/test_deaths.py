@@ -288,12 +288,12 @@ def test_a_lease_that_was_taken_over_stops_commits_and_keeps_the_files(notebook:
 def test_a_notebook_that_stays_open_elsewhere_is_refused_in_words(
     notebook: Notebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jupyterhub_notebooks.agent import run
+    from jupyterhub_notebooks.agent import greeting, run
     from jupyterhub_notebooks.agent.options import Options
 
     _saved_once(notebook)
     _hold_lease(notebook, seconds=600)
-    monkeypatch.setattr(run, "HELD_SECONDS", 0.5)
+    monkeypatch.setattr(greeting, "HELD_SECONDS", 0.5)
     session = notebook.service.new_session(notebook.user, notebook.name)
     place = notebook.place / "run"
     options = Options(
