@@ -1,7 +1,9 @@
 """The product on a real Kubernetes, with PostgreSQL for both databases and an S3 for the workspaces."""
 
+import contextlib
 import json
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,12 +68,12 @@ class OnKubernetes:
         assert done.returncode == 0, done.stderr.decode()
 
 
-@pytest.fixture(scope="module")
-def on_kube(cluster, base, tmp_path_factory):  # noqa: F811
-    folder = tmp_path_factory.mktemp("kube")
+@contextlib.contextmanager
+def on_kubernetes(cluster: Cluster, folder: Path, profiles: str) -> Iterator[OnKubernetes]:
+    """`up` with config/kubernetes in a namespace of its own. folder: an empty one. profiles: the file's text."""
     own = Product(folder / "state")
-    profiles = folder / "profiles.yaml"
-    profiles.write_text(PROFILES + profile("work", base, "small, large"))
+    offered = folder / "profiles.yaml"
+    offered.write_text(profiles)
     with (
         cluster.namespace({"pod-security.kubernetes.io/enforce": "restricted"}) as namespace,
         s3.running(folder / "s3", host=cluster.gateway) as store,
@@ -91,7 +93,14 @@ def on_kube(cluster, base, tmp_path_factory):  # noqa: F811
             **configs.s3_variables(store, {}),
         }
         try:
-            own.start("--config", str(CONFIG), "--profiles", str(profiles))
+            own.start("--config", str(CONFIG), "--profiles", str(offered))
             yield OnKubernetes(own, cluster, namespace, store, ledger)
         finally:
             own.stop()
+
+
+@pytest.fixture(scope="module")
+def on_kube(cluster, base, tmp_path_factory):  # noqa: F811
+    profiles = PROFILES + profile("work", base, "small, large")
+    with on_kubernetes(cluster, tmp_path_factory.mktemp("kube"), profiles) as found:
+        yield found

@@ -13,8 +13,9 @@ from tests.cluster import running
 from tests.hub import until
 from tests.spawners.conftest import last_session
 
+from . import ways
 from .conftest import kube_hub
-from .test_kept import kill_agent, without_volume
+from .test_kept import without_volume
 from .test_pods import claims, pod, run, started
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -48,81 +49,14 @@ def hub(cluster, base, tmp_path_factory):
         yield found
 
 
-def stopped(hub, user):
-    hub.end(user)
-
-
-def deleted(hub, user):
-    hub.cluster.kubectl("delete", "pod", name(hub, user), "-n", hub.namespace, "--wait=false")
-
-
-def drained(hub, user):
-    node = pod(hub, user)["spec"]["nodeName"]
-    hub.cluster.kubectl(
-        "drain", node, "--force", "--delete-emptydir-data", "--ignore-daemonsets", "--timeout=60s"
-    )
-    hub.cluster.kubectl("uncordon", node)
-
-
-def evicted(hub, user):
-    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name(hub, user)}}
-    path = f"/api/v1/namespaces/{hub.namespace}/pods/{name(hub, user)}/eviction"
-    hub.cluster.api("POST", path, body)
-
-
-def preempted(hub, user):
-    """A pod that is more urgent and has room only in its place."""
-    api, node = hub.cluster.api, pod(hub, user)["spec"]["nodeName"]
-    urgent = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "urgent"}}
-    if api.get("PriorityClass", "urgent") is None:
-        api.create({**urgent, "value": 1000})
-    whole = api.get("Node", node)["status"]["allocatable"]["cpu"]
-    spec = {
-        "priorityClassName": "urgent",
-        "nodeSelector": {"kubernetes.io/hostname": node},
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 1000,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [
-            {
-                "name": "only",
-                "image": "registry.k8s.io/pause:3.10",
-                "resources": {"requests": {"cpu": whole}},
-                "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-            }
-        ],
-    }
-    api.create(
-        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "urgent"}, "spec": spec}, hub.namespace
-    )
-
-
-def killed(hub, user):
-    kill_agent(hub, user)
-
-
-def hub_killed_mid_stop(hub, user):
+def hub_killed_mid_stop(hub, user, pod):
     hub.admin("DELETE", f"/hub/api/users/{user}/server", wait=False)
     until(lambda: last_session(hub, user).stop_asked_at, 30, 0.01, "the stop")
     hub.kill("hub")
     hub.start_hub()
 
 
-def name(hub, user):
-    return pod(hub, user)["metadata"]["name"]
-
-
-WAYS = {
-    stopped: "stopped",
-    deleted: "killed",
-    drained: "drained",
-    evicted: "drained",
-    preempted: "preempted",
-    killed: "killed",
-    hub_killed_mid_stop: "stopped",
-}
+WAYS = {**ways.WAYS, hub_killed_mid_stop: "stopped"}
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
@@ -131,18 +65,33 @@ def test_whatever_ends_a_notebook_its_files_are_there_and_why_is_told(hub, way):
     started(hub, user, profile="passing")
     run(hub, user, "echo unsaved > /workspace/unsaved.txt")
     began = time.monotonic()
-    way(hub, user)
+    way(hub, user, pod(hub, user))
     row = until(lambda: (found := last_session(hub, user)).closed_at and found, 120, what="its end")
     saved = time.monotonic() - began
     until(lambda: not hub.active(user), 90, what="the Hub to see it")
     seen = time.monotonic() - began
-    hub.cluster.api.delete("Pod", "urgent", hub.namespace, grace_seconds=0)
+    ways.cleared(hub)
     assert row.cause == WAYS[way] and not row.pending_files, (row.cause, row.detail)
     started(hub, user)
     assert run(hub, user, "cat /workspace/unsaved.txt") == "unsaved"
     hub.end(user)
     until(lambda: pod(hub, user) is None, 90, what="the end of the pod")
     tell(way.__name__, row, saved, seen)
+
+
+def test_a_start_that_the_hub_s_death_cuts_off_goes_on_with_the_same_pod(hub):
+    hub.user("mid")
+    hub.admin("POST", "/hub/api/users/mid/server", {"user_options": {"profile": "work"}}, wait=False)
+    found = until(lambda: hub.cluster.api.list("Pod", hub.namespace), 60, 0.02, "its pod")
+    hub.kill("hub")
+    began = time.monotonic()
+    hub.start_hub()
+    until(lambda: (hub.server("mid") or {}).get("ready"), 120, what="the server at the new Hub")
+    assert pod(hub, "mid")["metadata"]["uid"] == found[0]["metadata"]["uid"]
+    assert last_session(hub, "mid").ready_at and not last_session(hub, "mid").cause
+    tell("hub killed mid-start", last_session(hub, "mid"), 0.0, time.monotonic() - began)
+    hub.end("mid")
+    without_volume(hub, "mid")
 
 
 def test_a_machine_that_is_lost_gives_its_notebook_to_another(hub):
