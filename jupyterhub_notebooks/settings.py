@@ -64,7 +64,9 @@ class Settings:
     abilities: what the Hub's backend can do, as it states it (profiles.choosing.Abilities); empty: a process here.
     volumes: where notebooks have their files, for those of emptied notebooks to be removed: a folder on this machine, or
     ``docker:`` for the Docker engine that the Hub uses (DOCKER_HOST), or ``kubernetes:`` for claims in the Hub's cluster.
-    Empty: they are left where they are.
+    Behind that colon the namespace of the notebooks, as ``kubernetes:team``, where it is not the Hub's own; ``kubernetes:*``
+    where each user has one (`enable_user_namespaces`): the Hub then needs the right to list and delete claims in all of
+    them. Empty: they are left where they are.
     internal_networks: networks of one's own, as 10.20.0.0/16, that notebooks reach whose profile has a rule for the network.
     signing_key: secret reference to the key with which the directory store's URLs are signed.
     retention: which snapshots stay: ``{"hours": 24, "days": 30, "weeks": 12}``, all of so many hours, one a day, one a week;

@@ -66,6 +66,7 @@ OTHERS = {
         "dockerspawner",
         "kubespawner",
         "kubernetes_asyncio",
+        "aiohttp",
     },
     "login": {"jupyterhub", "traitlets", "tornado"},
     "agent": {"aiohttp", "psutil"},

@@ -66,8 +66,9 @@ notebooks(
     pages_url=f"http://127.0.0.1:{os.environ['NOTEBOOKS_PORT_NOTEBOOKS']}",
     agents_api_token=f"file:{secrets / 'agents-token'}",
     signing_key=f"file:{secrets / 'signing-key'}",
-    # The claims of notebooks that are deleted for good are removed from the namespace.
-    volumes="kubernetes:",
+    # The claims of notebooks that are deleted for good are removed from the namespace; `kubernetes:*`: from all of them,
+    # where each user has one (c.KubeSpawner.enable_user_namespaces) and the role lets the Hub list and delete them there.
+    volumes=f"kubernetes:{namespace}",
     # What this cluster can do. gpu_kinds: its GPUs by the names that flavors use: ["T4"].
     abilities={
         "name": "kubernetes",

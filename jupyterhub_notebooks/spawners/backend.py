@@ -39,8 +39,13 @@ class Backend:
         """Starts the agent of a session; where its server will answer: a URL, or address and port."""
         raise NotImplementedError
 
+    async def backend_goes_on(self, session: Session) -> str | tuple[str, int] | None:
+        """Where the server of a start that the Hub's death cut off will answer, once that is known; raises as
+        ``backend_start`` does. None: where the Hub's database says."""
+        return None
+
     async def backend_restored(self, session: Session) -> None:
-        """The agent has the workspace ready: what else the session needs may start now."""
+        """The agent has the workspace ready: what else the session needs may start now. May take as long as that takes."""
 
     def backend_says_running(self, session: Session) -> bool:
         """Whether only the agent knows when the server answers."""
@@ -57,7 +62,8 @@ class Backend:
     async def backend_stop(self, session: Session, patience: Patience) -> str:
         """Asks the agent once to end, waits as long as there is patience, then ends it by force.
 
-        Answers '' when it ended by itself, else why it was ended. May be called for one that is gone.
+        Answers '' when it ended by itself, else why it was ended. May be called for one that is gone. Raises where it is
+        not known whether it ended.
         """
         raise NotImplementedError
 

@@ -18,6 +18,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from inspect import isawaitable
 from typing import Any
+from urllib.parse import urlsplit
 
 from jupyterhub.spawner import Spawner
 from traitlets import Callable as CallableTrait
@@ -83,6 +84,7 @@ class NotebookSpawner(Backend, Spawner):
     _bringing_up = False
     _was_ready = False
     _ending: asyncio.Task[None] | None = None
+    _movement: progress.Movement
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
@@ -236,6 +238,7 @@ class NotebookSpawner(Backend, Spawner):
                 if not restored and row.phase in ("starting", "running"):
                     restored = True
                     await self.backend_restored(session)
+                    self._movement = progress.Movement(time.monotonic())
                 ready = (
                     row.phase == "running"
                     if self.internal_ssl or self.backend_says_running(session)
@@ -249,20 +252,20 @@ class NotebookSpawner(Backend, Spawner):
     async def watch(self, session: Session) -> AsyncGenerator[Session, None]:
         """The session's row as it changes, for hooks. Raises NotStarted when it is stuck or its agent ended."""
         settings = self.settings
-        movement = progress.Movement(time.monotonic())
         asked_at = time.monotonic()
+        self._movement = progress.Movement(asked_at)
         async with aclosing(waiting.rows(self.ledger, session)) as rows:
             async for row in rows:
                 self._seen = row
                 now = time.monotonic()
                 code = None
                 if row.phase == "ended" or row.closed_at is not None or now - asked_at >= 1.0:
-                    asked_at, code = now, await self.backend_poll()
+                    asked_at, code = now, await self._exit_status()
                 if code is not None or row.closed_at is not None:
                     row = await self.ledger.run(sessions.get, session.id)
                     death = await self.backend_death(session)
                     raise progress.ended(row, code, await self.backend_log(), settings.contact, death)
-                quiet = movement.quiet_seconds(row, now)
+                quiet = self._movement.quiet_seconds(row, now)
                 if quiet >= settings.no_progress_seconds:
                     raise progress.stuck(row, quiet, settings.contact)
                 yield row
@@ -293,9 +296,17 @@ class NotebookSpawner(Backend, Spawner):
         """None while a start is under way or its agent runs."""
         if self._bringing_up:
             return None
-        if not self._session_id:
-            return 0
-        return await self.backend_poll()
+        return await self._exit_status() if self._session_id else 0
+
+    async def _exit_status(self) -> int | None:
+        """A backend that cannot be asked says nothing of what runs there: it is taken to run on."""
+        try:
+            return await self.backend_poll()
+        except Exception as error:
+            self.log.warning(
+                "Whether %s runs cannot be asked now: %s: %s", self._log_name, type(error).__name__, error
+            )
+            return None
 
     async def get_url(self) -> str:
         """Where an adopted server answers. A start or a stop that the Hub's death cut off is finished."""
@@ -307,13 +318,19 @@ class NotebookSpawner(Backend, Spawner):
             self.log.warning("The stop of session %s goes on", session.id)
             self._ending = ending.keep(asyncio.create_task(ending.stop(self, session, now=False)))
         elif session.ready_at is None:
-            await self._finish_start(session, url)
+            await self._finish_start(session)
+            url = str(self.server.url)
         return url
 
-    async def _finish_start(self, session: Session, url: str) -> None:
+    async def _finish_start(self, session: Session) -> None:
         self._bringing_up = True
         try:
-            await self._until_answers(session, url.split(self.server.base_url)[0])
+            where = await self.backend_goes_on(session)
+            if where is not None:
+                found = urlsplit(self._whole_url(where))
+                self.server.ip, self.server.port = found.hostname, found.port
+                await self.ledger.run(sessions.allocated, session.id, session.allocated_at or _now())
+            await self._until_answers(session, self.server.url.split(self.server.base_url)[0])
         except NotebooksError as error:
             self.log.error("%s did not come up: %s", self._log_name, error.sentence())
             await self._give_up_for(error)

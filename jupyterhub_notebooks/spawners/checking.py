@@ -108,9 +108,18 @@ def settings_of(config: Any, spawner_class: type[NotebookSpawner]) -> str:
     )
 
 
+class Part(dict[str, Any]):
+    """A part of a configuration. name: as it stands behind ``c.``."""
+
+    def __init__(self, name: str, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self.name = name
+
+
 def given(config: Any, spawner_class: type[NotebookSpawner]) -> list[Mapping[str, Any]]:
-    """The parts of a configuration that a class reads, the one that holds first."""
-    return [config[one.__name__] for one in spawner_class.__mro__ if one.__name__ in config]
+    """The parts of a configuration that a class reads, the one that holds first, each a ``Part``."""
+    names = (one.__name__ for one in spawner_class.__mro__)
+    return [Part(name, config[name]) for name in names if name in config]
 
 
 async def _open(hub: Any, spawner_class: type[NotebookSpawner]) -> None:

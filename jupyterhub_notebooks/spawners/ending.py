@@ -1,4 +1,8 @@
-"""How a session ends: each step is tried, what goes wrong in one is journalled and never keeps the next from running."""
+"""How a session ends: each step is tried, what goes wrong in one is journalled and never keeps the next from running.
+
+Where the backend cannot be asked, whether the agent still runs, and saves, is not known. Nothing is cleared away and no row
+closed then: the agent, which services/agents told to end too, closes it itself, or the janitor does once it is silent.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +43,10 @@ async def stop(spawner: NotebookSpawner, session: Session, now: bool) -> None:
         await _tried(spawner, "run pre_stop_hook for", _hooked(spawner, session, most))
     patience = Patience(ledger, session, settings.no_progress_seconds, most)
     why_killed = await _tried(spawner, "stop", spawner.backend_stop(session, patience))
-    await _clear(spawner, session, why_killed or "")
+    if why_killed is None:
+        _left_open(spawner, session)
+        return
+    await _clear(spawner, session, why_killed)
 
 
 async def _hooked(spawner: NotebookSpawner, session: Session, most_seconds: float) -> None:
@@ -60,7 +67,11 @@ async def give_up(
     ledger = spawner.ledger
     await _tried(spawner, "journal", ledger.run(opening.fail, session, cause, detail, _now(), evidence))
     patience = Patience(ledger, session, FAILED_QUIET_SECONDS, spawner.settings.save_timeout_seconds)
-    await _tried(spawner, "stop", spawner.backend_stop(session, patience))
+    if await _tried(spawner, "stop", spawner.backend_stop(session, patience)) is None:
+        row = await _tried(spawner, "read", ledger.run(sessions.get, session.id))
+        if row is None or row.allocated_at is not None:
+            _left_open(spawner, session)
+            return  # what was never seen to run has nothing to save: its row is closed
     await _clear(spawner, session, "")
 
 
@@ -69,12 +80,16 @@ async def over(spawner: NotebookSpawner, session: Session) -> None:
     ledger = spawner.ledger
     row = await _tried(spawner, "read", ledger.run(sessions.get, session.id))
     if row is not None and row.closed_at is not None:
-        if spawner._ending is None and not await _tried(
-            spawner, "look for", spawner.backend_running(session)
-        ):  # its agent ended it by itself, and nobody has cleared away after it
-            await _tried(spawner, "clear away", spawner.backend_left_over(session))
+        if spawner._ending is None:
+            runs = await _tried(spawner, "look for", spawner.backend_running(session))
+            if runs is False:  # its agent ended it by itself, and nobody has cleared away after it
+                await _tried(spawner, "clear away", spawner.backend_left_over(session))
         return
-    if await _tried(spawner, "look for", spawner.backend_running(session)):
+    runs = await _tried(spawner, "look for", spawner.backend_running(session))
+    if runs is None:
+        _left_open(spawner, session)
+        return
+    if runs:
         await _tried(spawner, "journal", ledger.run(sessions.ended, session.id, _now()))
         return
     death = await _tried(spawner, "ask for the death of", spawner.backend_death(session))
@@ -92,7 +107,14 @@ async def _clear(
     await _tried(spawner, "close", spawner.ledger.run(opening.settle, session, _now(), why_killed, death))
 
 
+def _left_open(spawner: NotebookSpawner, session: Session) -> None:
+    spawner.log.error(
+        "Whether session %s still runs is not known; it is left to its agent and the janitor", session.id
+    )
+
+
 async def _tried(spawner: NotebookSpawner, what: str, step: Awaitable[Any]) -> Any:
+    """The step's answer; None where it went wrong."""
     try:
         return await step
     except Exception:

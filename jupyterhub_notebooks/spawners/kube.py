@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 from kubernetes_asyncio.client.exceptions import ApiException
 from kubespawner import KubeSpawner
@@ -29,13 +29,15 @@ from . import foreign, podchecks, podends, podrefused, pods, podwatch
 from .backend import agent_flags, volume_key_of
 from .contained import ContainedSpawner
 from .local import EDITOR_URLS
-from .podkeeper import PodKeeper
 from .podwatch import Bounds, PodWatch
+from .podwatches import AWAY, Watching
 from .refusing import NotStarted
-from .waiting import Patience
+from .waiting import Patience, unless_fails
 
 LOOK_SECONDS = 0.1
 REQUEST_SECONDS = 10.0
+#: A cluster that did not answer is asked again after so long.
+AGAIN_SECONDS = 2.0
 #: A kubelet gives 2 s to what is ended by force.
 KILLED_SECONDS = 20.0
 LABEL_LENGTH = 63
@@ -47,7 +49,7 @@ THEIRS = (
 )  # fmt: skip
 
 
-class KubeNotebookSpawner(ContainedSpawner, KubeSpawner):
+class KubeNotebookSpawner(ContainedSpawner, Watching):
     """See the module. Entry point ``notebooks-kube``."""
 
     workspace_volume = Enum(
@@ -63,13 +65,10 @@ class KubeNotebookSpawner(ContainedSpawner, KubeSpawner):
     machine_seconds = Integer(600, help="How long a start waits for a place on a machine.").tag(config=True)
     pull_seconds = Integer(1200, help="How long a start waits for its image.").tag(config=True)
 
-    #: By the watch that each reads.
-    _keepers: ClassVar[dict[Any, PodKeeper]] = {}
     _theirs: Mapping[str, Any] | None = None
     _variables: Mapping[str, str] = {}
     _created: asyncio.Event | None = None
     _last_wait: asyncio.Event | None = None
-    _last_seen: pods.Known | None = None
 
     @property
     def abilities(self) -> Abilities:  # type: ignore[override]
@@ -106,7 +105,7 @@ class KubeNotebookSpawner(ContainedSpawner, KubeSpawner):
         session = self._session
         assert session is not None
         if self._theirs is None:
-            self._theirs = {name: getattr(self, name) for name in THEIRS}
+            self._theirs = {name: getattr(self, name) for name in (*THEIRS, "environment", "storage_class")}
         self._variables = dict(launch.environment)
         grace = int(self.settings.save_timeout_seconds)
         wrong = podchecks.of_pod(
@@ -127,20 +126,23 @@ class KubeNotebookSpawner(ContainedSpawner, KubeSpawner):
 
     async def backend_start(self, session: Session) -> str:
         launch = Launch.from_json(session.launch)
+        if self.internal_ssl:
+            raise NotStarted(
+                "Notebooks on Kubernetes cannot take part in c.JupyterHub.internal_ssl",
+                "Their pods are named after the certificates are made",
+                (f"Ask {self.settings.contact} to set c.JupyterHub.internal_ssl = False",),
+                cause="not_created",
+            )
         self.pod_name = pods.name_of(self._expand_user_properties(self.pod_name_template), session.id)
         self.dns_name = self.dns_name_template.format(namespace=self.namespace, name=self.pod_name)
         self._persist()
         self._created, self._last_wait = asyncio.Event(), asyncio.Event()
         starting = asyncio.ensure_future(self._start_pod(session, launch))
         try:
-            await _first(self._created.wait(), starting)
-            bounds = Bounds(self.machine_seconds, self.pull_seconds, self.scales)
-            container = pods.AGENT if _is_beside(session, launch) else pods.NOTEBOOK
-            pod = await PodWatch(self, bounds).until_running(session, container)
-            await _first(self._last_wait.wait(), starting)  # hooks of the administrator, and what TLS needs
-            self.pod_id, self._last_seen = pod["metadata"]["uid"], pod
-            url: str = self._get_pod_url(pod)
-            return url
+            await unless_fails(self._created.wait(), starting)
+            pod = await unless_fails(self._until_running(session), starting)
+            await unless_fails(self._last_wait.wait(), starting)  # hooks of the administrator
+            return self._url_of(pod)
         except ApiException as error:
             raise podrefused.refused(error.status, str(error.body or ""), self.settings.contact) from error
         except (TimeoutError, OSError) as error:
@@ -153,12 +155,38 @@ class KubeNotebookSpawner(ContainedSpawner, KubeSpawner):
         finally:
             starting.cancel()
 
+    async def backend_goes_on(self, session: Session) -> str:
+        return self._url_of(await self._until_running(session))
+
+    async def backend_restored(self, session: Session) -> None:
+        """A foreign image is fetched only now: what can go wrong with it is watched as the agent's was."""
+        if _is_beside(session, Launch.from_json(session.launch)):
+            await self._watch_of_start().until_running(session, pods.NOTEBOOK, late=True)
+
+    async def _until_running(self, session: Session) -> pods.Known:
+        """The pod, once its agent runs; a cluster that does not answer meanwhile is waited for."""
+        beside = _is_beside(session, Launch.from_json(session.launch))
+        return await self._watch_of_start().until_running(session, pods.AGENT if beside else pods.NOTEBOOK)
+
+    def _watch_of_start(self) -> PodWatch:
+        return PodWatch(self, Bounds(self.machine_seconds, self.pull_seconds, self.scales))
+
+    def _url_of(self, pod: pods.Known) -> str:
+        self.pod_id, self._last_seen = pod["metadata"]["uid"], pod
+        return str(self._get_pod_url(pod))
+
+    async def stop(self, now: bool = False) -> None:
+        """The one stop. KubeSpawner also calls it to clear away after a start of its own that failed: ours does that."""
+        if not (now and self._bringing_up):
+            await super().stop(now)
+
     async def _start_pod(self, session: Session, launch: Launch) -> None:
         """KubeSpawner's own start, after our claim is there. Its last wait is not awaited: a watch is quicker."""
         if not pods.is_ephemeral(launch, self.workspace_volume):
             if self.enable_user_namespaces:
                 await self._ensure_namespace()
-            await self._ensure_claim(session, launch)
+            async with asyncio.timeout(self.k8s_api_request_retry_timeout):
+                await self._ensure_claim(session, launch)
         await KubeSpawner._start(self)
 
     def is_pod_running(self, pod: Any) -> bool:
@@ -195,19 +223,34 @@ class KubeNotebookSpawner(ContainedSpawner, KubeSpawner):
         return not pods.over(await self._pod(session.id))
 
     async def backend_stop(self, session: Session, patience: Patience) -> str:
-        pod = await self._pod(session.id)
-        if pods.over(pod):
-            return ""
-        # what never ran has nothing to save, and its machine may be busy with its image for minutes
-        await self._delete(pod, int(self.settings.save_timeout_seconds) if pods.began(pod) else 0)
-        why = await patience.wait(self._ended(session))
+        why = await patience.wait(self._end(session))
         if why:
-            if podends.is_away(await self._pod(session.id)):
+            pod = await self._pod(session.id)
+            if podends.is_away(pod):
                 why = "Its machine stopped answering: what it had not saved before is not saved."
             await self._delete(pod, 0)
             async with asyncio.timeout(KILLED_SECONDS):
-                await self._ended(session)
+                while await self.backend_running(session):  # noqa: ASYNC110  (the watch wakes nobody)
+                    await asyncio.sleep(LOOK_SECONDS)
         return why
+
+    async def _end(self, session: Session) -> None:
+        """Asks for the end of a session's pod, with the grace for its last save, and returns once nothing of its agent
+        runs. A cluster that does not answer, or refuses, is asked again: the agent was told by services/agents too."""
+        asked = False
+        while True:
+            try:
+                pod = await self._pod(session.id)
+                if pods.over(pod):
+                    return
+                if not asked:
+                    # what never ran has nothing to save, and its machine may be busy with its image for minutes
+                    await self._delete(pod, int(self.settings.save_timeout_seconds) if pods.began(pod) else 0)
+                asked = True
+                await asyncio.sleep(LOOK_SECONDS)
+            except AWAY as error:
+                self.log.warning("The end of session %s is asked for again: %s", session.id, error)
+                await asyncio.sleep(AGAIN_SECONDS)
 
     async def backend_left_over(self, session: Session) -> list[str]:
         """A pod whose agent is gone holds nothing but why it ended; what ran beside the agent ends with it."""
@@ -266,7 +309,9 @@ class KubeNotebookSpawner(ContainedSpawner, KubeSpawner):
         if session is None:
             return dict(super().get_env())
         if _is_beside(session, Launch.from_json(session.launch)):
-            return {**self._variables, "HOME": self.workspace_path, "NOTEBOOK_SESSION_ID": session.id}
+            theirs = (self._theirs or {}).get("environment") or {}
+            given = {**pods.of_administrator(theirs, self, self._expand_all), **self._variables}
+            return {**given, "HOME": self.workspace_path, "NOTEBOOK_SESSION_ID": session.id}
         return self._environment_of_agent(session)
 
     def _environment_of_agent(self, session: Session) -> dict[str, str]:
@@ -296,50 +341,6 @@ class KubeNotebookSpawner(ContainedSpawner, KubeSpawner):
 
     # -- asking the cluster
 
-    def _seen_of(self, session: str) -> pods.Known | None:
-        seen = self._last_seen
-        return seen if seen is not None and pods.session_of(seen) == session else None
-
-    async def _pod(self, session: str) -> pods.Known | None:
-        """The pod of a session as the Hub's watch has it; None where there is none."""
-        if not session:
-            return None
-        await self._start_watching_pods()
-        self._keep_pods()
-        there: Mapping[str, Any] = self.pod_reflector.pods
-        found = there.get(f"{self.namespace}/{self.pod_name}")
-        if found is None or pods.session_of(found) != session:
-            found = next((pod for pod in list(there.values()) if pods.session_of(pod) == session), None)
-        if found is not None:
-            self._last_seen = found
-        return found
-
-    def _keep_pods(self) -> None:
-        key = self._get_reflector_key("pods")
-        if key not in self._keepers:
-            self._keepers[key] = PodKeeper(self, lambda pod: self._delete(pod, None), self._watch_again)
-        self._keepers[key].begin()
-
-    async def _watch_again(self) -> None:
-        """A watch that gave up, after half a minute without the cluster, begins anew."""
-        self.log.warning("The watch over pods had ended; it begins again")
-        await self._start_watching_pods(replace=True)
-
-    async def _start_reflector(self, kind: str, *args: Any, **more: Any) -> Any:
-        """As KubeSpawner's; a watch that could not begin is forgotten. Kept, it would say that there are no pods."""
-        try:
-            return await super()._start_reflector(kind, *args, **more)
-        except Exception:
-            key = self._get_reflector_key(kind)
-            failed = self.reflectors.get(key)
-            if failed is not None and failed.watch_task is None:
-                del self.reflectors[key]
-            raise
-
-    async def _ended(self, session: Session) -> None:
-        while await self.backend_running(session):  # noqa: ASYNC110  (the watch wakes nobody)
-            await asyncio.sleep(LOOK_SECONDS)
-
     async def _delete(self, pod: pods.Known | None, grace_seconds: int | None) -> None:
         """Asks for the end of this very pod; None: with the grace it was made with."""
         if pod is None:
@@ -365,14 +366,3 @@ class KubeNotebookSpawner(ContainedSpawner, KubeSpawner):
 def _is_beside(session: Session, launch: Launch) -> bool:
     """Whether the agent has a container of its own. A run that only saves needs no foreign image."""
     return launch.agent == "beside" and session.kind != "save"
-
-
-async def _first(wanted: Awaitable[Any], other: asyncio.Future[Any]) -> None:
-    """Returns when wanted is there; raises what the other ended with, where it ended with an error before."""
-    waiting = asyncio.ensure_future(wanted)
-    try:
-        await asyncio.wait({waiting, other}, return_when=asyncio.FIRST_COMPLETED)
-        if other.done() and not waiting.done():
-            other.result()
-    finally:
-        waiting.cancel()

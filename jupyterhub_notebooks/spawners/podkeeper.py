@@ -1,8 +1,9 @@
 """Looks after the pods of all sessions of a Hub between its own looks, which are far apart.
 
 Promises: why a pod is taken away, or was killed, stands in its session's row as soon as the cluster says so, before the
-agent's own end closes the row; a pod is removed once its session is closed and nothing of its agent runs, and never
-before. It asks the cluster nothing: the Hub's watch is read, and begun again where it gave up.
+agent's own end closes the row; a pod is removed once its session is closed and its agent ended, also one whose machine
+starts such an agent again and again, and never before. It asks the cluster nothing: the Hub's watches are read, and begun
+again where they gave up.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from typing import Any, Protocol
 from ..errors import NotFound
 from ..ledger import Ledger, Session, sessions
 from . import podends, pods
+from .podwatch import gave_up
 
 LOOK_SECONDS = 0.5
 #: The Hub's own look comes first: it reads from a pod that is over why it ended.
 KEPT_SECONDS = 60.0
+#: A cluster that does not answer is asked again after so long.
+AWAY_SECONDS = 2.0
 
 
 class Kept(Protocol):
@@ -28,6 +32,8 @@ class Kept(Protocol):
 
     @property
     def pod_reflector(self) -> Any: ...
+    @property
+    def event_reflector(self) -> Any: ...
     @property
     def ledger(self) -> Ledger: ...
 
@@ -53,16 +59,28 @@ class PodKeeper:
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            if not await self._watches():
+                await asyncio.sleep(AWAY_SECONDS)
+                continue
             try:
-                watching = self._spawner.pod_reflector.watch_task
-                if watching is not None and watching.done():
-                    await self._watch_again()
                 there = list(self._spawner.pod_reflector.pods.values())
                 self._told &= {pods.session_of(pod) for pod in there}
                 for pod in worth_a_look(there, self._told):
                     await self._judge(pod)
             except Exception:
                 self._spawner.log.exception("Pods could not be looked after; it is tried again")
+
+    async def _watches(self) -> bool:
+        """Whether the watch over pods goes on; it and the one over events begin again where they gave up."""
+        pods_watch, events_watch = self._spawner.pod_reflector, self._spawner.event_reflector
+        if gave_up(pods_watch) or (events_watch is not None and gave_up(events_watch)):
+            self._spawner.log.warning("A watch over the cluster had ended; it begins again")
+            try:
+                await self._watch_again()
+            except Exception as error:
+                self._spawner.log.warning("The cluster does not answer: %s", error)
+        there = self._spawner.pod_reflector
+        return not gave_up(there) and there.watch_task is not None
 
     async def _judge(self, pod: pods.Known) -> None:
         session = pods.session_of(pod)
@@ -77,7 +95,7 @@ class PodKeeper:
         if row.closed_at is None:
             if not pods.over(pod):
                 self._told.add(session)
-        elif pods.over(pod) and (datetime.now(UTC) - row.closed_at).total_seconds() > KEPT_SECONDS:
+        elif not pods.ends(pod) and (datetime.now(UTC) - row.closed_at).total_seconds() > KEPT_SECONDS:
             await self._delete(pod)
 
 
@@ -87,9 +105,7 @@ def worth_a_look(there: Iterable[pods.Known], told: set[str]) -> list[pods.Known
         pod
         for pod in there
         if (session := pods.session_of(pod))
-        and (
-            pods.over(pod) or (session not in told and (pods.ends(pod) or pods.exit_status(pod) is not None))
-        )
+        and (pods.over(pod) or pods.exit_status(pod) is not None or (session not in told and pods.ends(pod)))
     ]
 
 

@@ -60,7 +60,9 @@ def told(
         title = "This cluster keeps the start back"
         why = "Something of the cluster's own decides when it may begin"
         return Told(WAITS, "waiting", "no_place", title, why, ("Start it again", ask), evidence, MACHINE)
-    volume = _volume(said, claims, claim_events, ask, evidence)
+    volume = _not_claimed(said, events, contact, evidence) or _volume(
+        said, claims, claim_events, ask, evidence
+    )
     if volume is not None:
         return volume
     comes = [one for one in events if one.get("reason") in COMES]
@@ -174,7 +176,23 @@ def _no_such(pod: Object, final: bool, contact: str, evidence: Evidence) -> Told
 # -- its volume
 
 
+_TO_CLAIM = "waiting for ephemeral volume controller"
 _GONE = re.compile(r'persistentvolumeclaim "([^"]+)" (not found|is being deleted)')
+
+
+def _not_claimed(said: str, events: Sequence[Object], contact: str, evidence: Evidence) -> Told | None:
+    """A volume that goes with the notebook, for which the cluster may not make a claim."""
+    if _TO_CLAIM not in said:
+        return None
+    for event in reversed(events):
+        words = str(event.get("message", ""))
+        if event.get("reason") == "FailedBinding" and "forbidden" in words:
+            from .podrefused import refused
+
+            error = refused(403, {"message": words}, contact)
+            more = (*evidence, ("event FailedBinding", short(words)))
+            return Told(FAILS, "attaching", error.cause, error.title, error.why, error.next, more)
+    return None
 
 
 def _volume(
@@ -194,7 +212,7 @@ def _volume(
             )
         why = "It is being removed" if gone[2] != "not found" else "It was removed"
         return Told(FAILS, "attaching", "volume_missing", title, why, ("Start it again", ask), evidence)
-    late = "binding volumes" in said or "VolumeBinding" in said
+    late = any(words in said for words in ("binding volumes", "VolumeBinding", _TO_CLAIM))
     if "unbound immediate PersistentVolumeClaims" not in said and not late:
         return None
     for event in reversed(claim_events):
@@ -293,6 +311,12 @@ def amount(name: str, value: str | None) -> str:
 
 
 def claims_of(pod: Object) -> list[str]:
-    """The names of the claims that a pod mounts."""
+    """The names of the claims that a pod mounts, also of those that the cluster makes for it and removes with it."""
     volumes: Iterable[Object] = (pod.get("spec") or {}).get("volumes") or ()
-    return [one["persistentVolumeClaim"]["claimName"] for one in volumes if one.get("persistentVolumeClaim")]
+    found = []
+    for one in volumes:
+        if one.get("persistentVolumeClaim"):
+            found.append(str(one["persistentVolumeClaim"]["claimName"]))
+        elif one.get("ephemeral"):
+            found.append(f"{pod['metadata']['name']}-{one['name']}")
+    return found

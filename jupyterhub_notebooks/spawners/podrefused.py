@@ -37,6 +37,11 @@ def refused(status: int, body: str | bytes | Mapping[str, Any] | None, contact: 
     return NotStarted(told.title, told.why, told.next, cause=told.cause, evidence=evidence)
 
 
+def may_not(verb: str, resource: str) -> str:
+    """A refusal's body as the API words one, where only its status was kept."""
+    return json.dumps({"message": f'User "this Hub" cannot {verb} resource "{resource}"'})
+
+
 def _answer(body: str | bytes | Mapping[str, Any] | None) -> Mapping[str, Any]:
     if isinstance(body, Mapping):
         return body

@@ -7,11 +7,14 @@ says of pod and container holds before both. Texts of a profile are never taken 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import isawaitable
 from typing import Any
 
 from ..profiles.choosing import Launch
+from . import podchecks
 
 #: A part of an object of Kubernetes, by its own keys.
 Object = dict[str, Any]
@@ -45,7 +48,8 @@ class Paths:
 @dataclass(frozen=True)
 class Pod:
     """What a session's pod is made of beside its launch. claim: '' where the workspace lies in the pod. command: of the
-    agent, to its ``--``. server: what a foreign image runs beside it. grace_seconds: for the last save."""
+    agent, to its ``--``. server: what a foreign image runs beside it. grace_seconds: for the last save. agent_environment:
+    texts, or what Kubernetes takes a value from, as ``{"valueFrom": …}``."""
 
     notebook: str
     session: str
@@ -58,7 +62,7 @@ class Pod:
     server: Sequence[str] = ()
     agent_image: str = ""
     agent_pull_policy: str = "IfNotPresent"
-    agent_environment: Mapping[str, str] = field(default_factory=dict)
+    agent_environment: Mapping[str, Any] = field(default_factory=dict)
     front: Sequence[str] = ()
 
 
@@ -73,9 +77,11 @@ def name_of(slug: str, session: str) -> str:
 
 
 def labels_of(notebook: str, session: str, launch: Launch, project: str = "") -> dict[str, str]:
-    """What `kubectl get pods -L` shows. project: a name that may be a label's value, '' where there is none."""
+    """What `kubectl get pods -L` shows. project: left out where its name may be no label's value."""
     found = {"notebook": notebook, "session": session, "profile": launch.profile, "flavor": launch.flavor}
-    return {f"{LABEL}{name}": value for name, value in {**found, "project": project}.items() if value}
+    if _LABEL_VALUE.fullmatch(project):
+        found["project"] = project
+    return {f"{LABEL}{name}": value for name, value in found.items() if value}
 
 
 def is_ephemeral(launch: Launch, default: str) -> bool:
@@ -84,24 +90,25 @@ def is_ephemeral(launch: Launch, default: str) -> bool:
 
 
 def traits(launch: Launch, pod: Pod, theirs: Mapping[str, Any]) -> dict[str, Any]:
-    """Traits of KubeSpawner by name. theirs: what the administrator set of them, by name."""
+    """Traits of KubeSpawner by name. theirs: what the administrator set of them, by name. Raises ConfigError."""
     beside = bool(pod.server)
     own = launch.kubernetes
+    if not pod.claim and not beside:
+        _check_restarts(launch, theirs.get("extra_pod_config") or {})
     made: dict[str, Any] = {
         **_resources(launch, theirs),
         "environment": literal(dict(launch.environment)),
         "node_selector": {**(theirs.get("node_selector") or {}), **launch.resources.placement.node_selector},
         "tolerations": listed(theirs.get("tolerations")) + _tolerations(launch, theirs),
         "image_pull_secrets": listed(theirs.get("image_pull_secrets")) + list(own.get("pull_secrets") or ()),
-        "extra_labels": labels_of(pod.notebook, pod.session, launch),
+        "extra_labels": labels_of(pod.notebook, pod.session, launch, pod.project),
         "extra_annotations": literal(_annotations(pod)),
-        "volumes": listed(theirs.get("volumes")) + _volumes(launch, pod),
+        "volumes": listed(theirs.get("volumes")) + _volumes(launch, pod, theirs.get("storage_class")),
         "volume_mounts": listed(theirs.get("volume_mounts")) + mounts(pod.paths, beside=beside),
-        "pod_security_context": {**_POD_SECURITY, **(theirs.get("pod_security_context") or {})},
-        "container_security_context": {
-            **_security(read_only=not beside),
-            **(theirs.get("container_security_context") or {}),
-        },
+        "pod_security_context": _under(_POD_SECURITY, theirs.get("pod_security_context")),
+        "container_security_context": _under(
+            _security(read_only=not beside), theirs.get("container_security_context")
+        ),
         "extra_pod_config": _joined(
             _pod_config(launch, pod), theirs.get("extra_pod_config"), literal(own.get("pod"))
         ),
@@ -135,6 +142,18 @@ def mounts(paths: Paths, *, beside: bool = False, agent: bool = False) -> list[O
     return found
 
 
+def of_administrator(
+    environment: Mapping[str, Any], spawner: Any, expanded: Callable[[Any], Any]
+) -> dict[str, Any]:
+    """What a foreign image gets of ``c.KubeSpawner.environment``, as the Hub and KubeSpawner would have it: functions are
+    asked, templates expanded. Nothing by which the Hub or an agent is reached."""
+    return {
+        name: value(spawner) if callable(value) else expanded(value)
+        for name, value in environment.items()
+        if not name.startswith(_OURS)
+    }
+
+
 def listed(given: Any) -> list[Any]:
     """KubeSpawner's lists may be dicts, ordered by their keys."""
     if isinstance(given, Mapping):
@@ -153,6 +172,9 @@ def literal(value: Any) -> Any:
     return value
 
 
+#: Before the names of variables that only the agent and the Hub's own server may have.
+_OURS = ("JUPYTERHUB_", "NOTEBOOK_")
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _TEMPORARY = (("/tmp", "tmp"), ("/var/tmp", "var-tmp"))
 _POD_SECURITY: Mapping[str, Any] = {
     "runAsNonRoot": True,
@@ -168,6 +190,19 @@ def _security(*, read_only: bool) -> dict[str, Any]:
         "capabilities": {"drop": ["ALL"]},
         "readOnlyRootFilesystem": read_only,
     }
+
+
+def _under(ours: Mapping[str, Any], theirs: Any) -> Any:
+    """Theirs hold before ours. Where theirs are a function of the spawner, so is the result: KubeSpawner asks it when it
+    makes the pod, and waits for what it answers."""
+    if not callable(theirs):
+        return {**ours, **(theirs or {})}
+
+    async def both(spawner: Any) -> dict[str, Any]:
+        given = theirs(spawner)
+        return {**ours, **((await given if isawaitable(given) else given) or {})}
+
+    return both
 
 
 def _resources(launch: Launch, theirs: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,20 +248,24 @@ def _annotations(pod: Pod) -> dict[str, str]:
     return {**{name: value for name, value in found.items() if value}, **held}
 
 
-def _volumes(launch: Launch, pod: Pod) -> list[Object]:
+def _volumes(launch: Launch, pod: Pod, storage_class: str | None) -> list[Object]:
+    """storage_class: the Hub's, for volumes of a profile that names none; None: the cluster's."""
     files: Object = {"name": FILES}
     files |= {"persistentVolumeClaim": {"claimName": pod.claim}} if pod.claim else {"emptyDir": {}}
     found = [files, *({"name": f"notebook-{name}", "emptyDir": {}} for name in ("run", "tmp"))]
     if pod.paths.data:
-        found.append({"name": "notebook-data", **_data(launch.resources.data_bytes)})
+        kind = launch.kubernetes.get("storage_class") or storage_class
+        found.append({"name": "notebook-data", **_data(launch.resources.data_bytes, kind)})
     return found
 
 
-def _data(size_bytes: int | None) -> Object:
+def _data(size_bytes: int | None, storage_class: str | None) -> Object:
     """A volume that goes with the pod. One of a size is the storage's: a machine ends what writes more than a limit."""
     if not size_bytes:
         return {"emptyDir": {}}
-    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": str(size_bytes)}}}
+    spec: Object = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": str(size_bytes)}}}
+    if storage_class is not None:
+        spec["storageClassName"] = literal(storage_class)
     return {"ephemeral": {"volumeClaimTemplate": {"spec": spec}}}
 
 
@@ -237,6 +276,14 @@ def _pod_config(launch: Launch, pod: Pod) -> Object:
     if pod.server:
         made["shareProcessNamespace"] = True
     return made
+
+
+def _check_restarts(launch: Launch, theirs: Mapping[str, Any]) -> None:
+    own = launch.kubernetes.get("pod") or {}
+    where = f"{launch.profile}.kubernetes.pod" if "restartPolicy" in own else podchecks.EXTRA_POD_CONFIG
+    wrong = podchecks.of_workspace_in_pod({**theirs, **own}, where)
+    if wrong is not None:
+        raise wrong
 
 
 def _container_config(pod: Pod, beside: bool) -> Object:
@@ -257,7 +304,7 @@ def _agent(pod: Pod) -> Object:
         "restartPolicy": "Always",
         "command": list(pod.command),
         "args": list(pod.front),
-        "env": [{"name": name, "value": value} for name, value in sorted(pod.agent_environment.items())],
+        "env": [_variable(name, value) for name, value in sorted(pod.agent_environment.items())],
         "ports": [{"name": "front", "containerPort": 8888}],
         "resources": {
             "limits": {"cpu": AGENT_CPUS, "memory": AGENT_MEMORY_BYTES},
@@ -268,6 +315,11 @@ def _agent(pod: Pod) -> Object:
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts(pod.paths, agent=True),
     }
+
+
+def _variable(name: str, value: Any) -> Object:
+    """As KubeSpawner's: a dict is what Kubernetes takes the value from."""
+    return {"name": name, **value} if isinstance(value, Mapping) else {"name": name, "value": value}
 
 
 def _joined(*parts: Mapping[str, Any] | None) -> Object:

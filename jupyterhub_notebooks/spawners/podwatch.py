@@ -33,6 +33,8 @@ ASK_SECONDS = 1.0
 SETTLE_SECONDS = 1.0
 #: A pod that was made and is in no watch after so long: the watch is not to be trusted, and it is asked for.
 UNSEEN_SECONDS = 10.0
+#: A cluster that does not answer is asked again after so long.
+AWAY_SECONDS = 2.0
 REQUEST_SECONDS = 5.0
 #: The machines change rarely, and the answer is large.
 NODES_SECONDS = 10.0
@@ -48,13 +50,12 @@ class Watched(Protocol):
     log: Any
 
     @property
-    def pod_reflector(self) -> Any: ...
-    @property
     def event_reflector(self) -> Any: ...
     @property
     def ledger(self) -> Ledger: ...
     @property
     def settings(self) -> Settings: ...
+    async def pods_there(self) -> Mapping[str, Object] | None: ...
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,25 @@ class PodWatch:
         self._asked_at = 0.0
         self.told = Told(GOING, "asked")
 
-    async def until_running(self, session: Session, container: str = podstate.NOTEBOOK) -> Object:
-        """Returns the pod once that container of it runs and it has an address. Raises NotStarted."""
-        begun = since = time.monotonic()
+    async def until_running(
+        self, session: Session, container: str = podstate.NOTEBOOK, *, late: bool = False
+    ) -> Object:
+        """Returns the pod once that container of it runs and it has an address. Raises NotStarted.
+
+        late: the agent runs already, and says the phase; only what is waited for is told beside it.
+        """
+        begun = since = heard = time.monotonic()
         was_there, written = False, Told(GOING, "asked")
         while True:
             now = time.monotonic()
-            pod = await self._pod(now - begun)
+            there = await self._spawner.pods_there()
+            if there is None:  # no news: what was seen before stays
+                if now - heard >= self._bounds.machine_seconds:
+                    raise _away(now - heard, self._spawner.settings.contact)
+                await asyncio.sleep(AWAY_SECONDS)
+                continue
+            since, heard = since + (now - heard if now - heard > AWAY_SECONDS else 0.0), now
+            pod = await self._pod(there, now - begun)
             was_there = was_there or pod is not None
             if pod is None and was_there:
                 raise _removed()
@@ -102,7 +115,7 @@ class PodWatch:
             self._give_up_where_it_is_over(told, now - since)
             if _shown(told) != _shown(written):
                 written = told
-                await self._tell(session, told)
+                await self._tell(session, told, late)
             await asyncio.sleep(LOOK_SECONDS)
 
     # -- what is decided
@@ -129,9 +142,9 @@ class PodWatch:
 
     # -- what is seen
 
-    async def _pod(self, seconds: float) -> Object | None:
+    async def _pod(self, there: Mapping[str, Object], seconds: float) -> Object | None:
         spawner = self._spawner
-        found: Object | None = spawner.pod_reflector.pods.get(f"{spawner.namespace}/{spawner.pod_name}")
+        found = there.get(f"{spawner.namespace}/{spawner.pod_name}")
         if found is None and seconds > UNSEEN_SECONDS:
             spawner.log.warning("No watch knows %s after %d s; it is asked for", spawner.pod_name, seconds)
             listed = await self._ask(
@@ -188,17 +201,23 @@ class PodWatch:
 
     # -- what is told
 
-    async def _tell(self, session: Session, told: Told) -> None:
+    async def _tell(self, session: Session, told: Told, late: bool) -> None:
         phase = told.step if told.step in ("waiting", "attaching", "pulling") else ""
         warnings = [told.sentence()] if told.what == WAITS else []
         self._spawner.log.info("Session %s: %s", session.id, warnings[0] if warnings else told.step)
-        await self._write(session, {"phase": phase, "warnings": warnings})
+        if phase or warnings or not late:
+            await self._write(session, {"phase": phase, "warnings": warnings})
 
     async def _write(self, session: Session, values: Mapping[str, Any]) -> None:
         try:
             await self._spawner.ledger.run(sessions.report, [sessions.Report(session.id, values)])
         except Exception as error:
             self._spawner.log.warning("What session %s waits for could not be written: %s", session.id, error)
+
+
+def gave_up(watch: Any) -> bool:
+    """Whether a watch of KubeSpawner's is not there, or ended: it does after half a minute without its cluster."""
+    return watch is None or (watch.watch_task is not None and watch.watch_task.done())
 
 
 def _same(told: Told) -> tuple[str, ...]:
@@ -208,6 +227,13 @@ def _same(told: Told) -> tuple[str, ...]:
 
 def _shown(told: Told) -> tuple[str, ...]:
     return (told.what, told.step, told.sentence() if told.what == WAITS else "")
+
+
+def _away(seconds: float, contact: str) -> NotStarted:
+    return NotStarted(
+        "The cluster does not answer", f"It was waited for {show_duration(seconds)}",
+        ("Start it again in a moment", f"Ask {contact}"), cause="not_created",
+    )  # fmt: skip
 
 
 def _removed() -> NotStarted:

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import DatabaseAway
@@ -19,6 +20,7 @@ from . import progress
 
 OFTEN_SECONDS, OFTEN_FOR_SECONDS, SELDOM_SECONDS = 0.1, 10.0, 1.0
 ASK_SECONDS = 2.0
+T = TypeVar("T")
 
 
 async def rows(ledger: Ledger, session: Session) -> AsyncGenerator[Session, None]:
@@ -64,14 +66,30 @@ class Patience:
         raise AssertionError("rows never ends")
 
     async def wait(self, gone: Awaitable[object]) -> str:
-        """Waits for ``gone``; '' when it came about, else why it is not waited for any longer."""
+        """Waits for ``gone``; '' when it came about, else why it is not waited for any longer. Raises what ``gone`` raises:
+        whether it came about is not known then."""
         waited, over = asyncio.ensure_future(gone), asyncio.ensure_future(self.over())
         try:
             await asyncio.wait({waited, over}, return_when=asyncio.FIRST_COMPLETED)
-            return "" if waited.done() else over.result()
+            if not waited.done():
+                return over.result()
+            waited.result()
+            return ""
         finally:
             for task in (waited, over):
                 task.cancel()
+
+
+async def unless_fails(wanted: Awaitable[T], other: asyncio.Future[Any]) -> T:
+    """What is wanted, once it is there; raises what the other ends with, where it ends with an error before."""
+    waiting = asyncio.ensure_future(wanted)
+    try:
+        await asyncio.wait({waiting, other}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            other.result()
+        return await waiting
+    finally:
+        waiting.cancel()
 
 
 async def until(check: Callable[[], bool], every_seconds: float = 0.05) -> None:

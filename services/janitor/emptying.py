@@ -23,8 +23,8 @@ from .storage import Storage
 
 log = logging.getLogger("janitor.trash")
 
-#: Settings.volumes where notebooks have their files in volumes of a Docker engine, or in claims of a Kubernetes: who keeps
-#: them, and the program that removes them. Only spawners know either.
+#: How Settings.volumes begins where notebooks have their files in volumes of a Docker engine, or in claims of a Kubernetes:
+#: who keeps them, and the program that removes them. Only spawners know either.
 REMOVE = {
     "docker:": ("Docker", (sys.executable, "-m", "jupyterhub_notebooks.spawners.removing")),
     "kubernetes:": ("The cluster", (sys.executable, "-m", "jupyterhub_notebooks.spawners.removing_claims")),
@@ -61,7 +61,7 @@ class Emptier:
         for workspace in one.workspaces:
             space = WorkspaceStore(self._storage.whole(), workspace_prefix(workspace))
             await asyncio.to_thread(space.erase)
-        if self._settings.volumes in REMOVE:
+        if _keeper(self._settings.volumes) in REMOVE:
             await remove_elsewhere(self._settings.volumes, one.notebook)
         elif self._settings.volumes:
             await asyncio.to_thread(remove_volumes, Path(self._settings.volumes), one.notebook)
@@ -79,13 +79,24 @@ def remove_volumes(folder: Path, notebook: str) -> None:
             shutil.rmtree(path)
 
 
+def _keeper(volumes: str) -> str:
+    prefix, colon, _ = volumes.partition(":")
+    return prefix + colon
+
+
 async def remove_elsewhere(volumes: str, notebook: str) -> None:
     """Removes the volumes of a notebook from the engine that DOCKER_HOST names, or the claims from the cluster of
-    KUBECONFIG or of this pod. Raises NotebooksError."""
+    KUBECONFIG or of this pod, there from the namespace that ``volumes`` names. Raises NotebooksError."""
     assert is_id(notebook)
-    keeper, program = REMOVE[volumes]
+    prefix = _keeper(volumes)
+    keeper, program = REMOVE[prefix]
+    namespace = volumes.removeprefix(prefix)
     process = await asyncio.create_subprocess_exec(
-        *program, notebook, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        *program,
+        notebook,
+        *([namespace] if namespace else []),
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
     )
     try:
         async with asyncio.timeout(REMOVE_SECONDS):

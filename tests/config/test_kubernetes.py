@@ -14,6 +14,7 @@ from jupyterhub_notebooks.configure import notebooks
 from jupyterhub_notebooks.profiles.catalog import CatalogFile
 from jupyterhub_notebooks.services.running import LISTEN, bind
 from jupyterhub_notebooks.settings import Settings
+from jupyterhub_notebooks.spawners import podchecks
 
 HERE = Path(__file__).parents[2] / "config" / "kubernetes"
 
@@ -82,7 +83,8 @@ def test_the_profiles_can_be_used():
 def test_what_the_chart_would_do_against_us_is_off(values):
     assert values["cull"] == {"enabled": False} and values["rbac"] == {"create": False}
     assert values["hub"]["allowNamedServers"] is True and values["singleuser"]["storage"] == {"type": "none"}
-    assert values["singleuser"]["startTimeout"] > 3600
+    timeout = values["singleuser"]["startTimeout"]
+    assert timeout > 3600 and podchecks.wrong([{"start_timeout": timeout}], 3600) is None
 
 
 def test_the_file_of_the_hub_makes_it_one_with_notebooks(settings, monkeypatch):

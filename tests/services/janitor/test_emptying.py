@@ -114,6 +114,24 @@ async def test_volumes_of_an_engine_are_removed_by_the_program_that_knows_it(
     assert space.facts() is None
 
 
+@pytest.mark.parametrize(
+    ("volumes", "told"),
+    [("kubernetes:", ""), ("kubernetes:team-a", "team-a"), ("kubernetes:*", "*")],
+)
+async def test_claims_are_removed_from_the_namespace_that_the_setting_names(
+    place, tmp_path, monkeypatch, volumes, told
+) -> None:
+    ledger, settings = place
+    user, notebook, _, _ = made(ledger, settings, "churn")
+    settings = dataclasses.replace(settings, volumes=volumes)
+    notebooks.trash(ledger, notebook.id, user.id, SYSTEM_CLOCK.now() - timedelta(days=31))
+    path = tmp_path / "told"
+    writes = f"import sys; open({str(path)!r}, 'w').write(' '.join(sys.argv[1:]))"
+    monkeypatch.setitem(emptying.REMOVE, "kubernetes:", ("The cluster", (sys.executable, "-c", writes)))
+    await emptier(ledger, settings).look()
+    assert trashing.left(ledger) == [] and path.read_text() == f"{notebook.id} {told}".rstrip()
+
+
 def test_an_engine_that_is_away_is_said_in_one_line(tmp_path) -> None:
     notebook = new_id(SYSTEM_CLOCK.now(), os.urandom)
     environment = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path / 'none.sock'}"}

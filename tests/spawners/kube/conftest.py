@@ -15,7 +15,19 @@ flavors:
   small: {use: Small, cpu: 0.5, memory: 1 GB}
   large: {use: Large, cpu: 0.75, memory: 1500 MB}
   tiny: {use: Tiny, cpu: 0.5, memory: 400 MB}
-  gpu: {use: GPU, cpu: 0.5, memory: 1 GB, gpu: {kind: T4, memory: 16 GB}}
+  gpu:
+    use: GPU
+    cpu: 0.5
+    memory: 1 GB
+    gpu: {kind: T4, memory: 16 GB}
+    placement:
+      node_selector: {accelerator: t4}
+      tolerations: [{key: team, operator: Equal, value: vision, effect: NoSchedule}]
+      priority_class: vision
+      affinity:
+        nodeAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+            nodeSelectorTerms: [{matchExpressions: [{key: place, operator: In, values: [hall-a]}]}]
 profiles:
 """
 #: What the Hub may do in its namespace, and nothing else.

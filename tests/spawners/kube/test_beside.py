@@ -33,6 +33,8 @@ def hub(cluster, base, lab_only, tmp_path_factory):
         "aside", lab_only, agent="beside", idle_stop=f"{IDLE_SECONDS}s", signals="[kernel, terminal, cpu]"
     )
     also += profile("wrong", lab_only)
+    never = "{container: {imagePullPolicy: Never}}"
+    also += profile("absent", "notebooks-test/none:1", agent="beside", kubernetes=never)
     beats = {"culler_interval_seconds": 0.5, "heartbeat_seconds": 2.0, "heartbeat_soon_seconds": 1.0}
     folder = tmp_path_factory.mktemp("kube-beside")
     with kube_hub(cluster, base, folder, also=also, settings=beats, culler=True) as found:
@@ -88,3 +90,11 @@ def test_an_image_without_our_agent_whose_profile_says_it_is_inside_fails_at_onc
     answer = hub.start("wim", options={"profile": "wrong"}, seconds=60)
     assert "It does not have `notebook-agent`" in answer.json["message"], answer.text
     until(lambda: pod(hub, "wim") is None, 30, what="the end of the pod")
+
+
+def test_a_foreign_image_that_cannot_be_had_is_told_at_once_and_leaves_nothing(hub):
+    hub.user("ina")
+    answer = hub.start("ina", options={"profile": "absent"}, seconds=60)
+    row = last_session(hub, "ina")
+    assert answer.status != 201 and row.cause == "image_missing", (row.cause, row.detail)
+    until(lambda: pod(hub, "ina") is None, 30, what="the end of the pod")

@@ -258,3 +258,55 @@ def test_a_start_that_is_taken_away_is_told_who_took_it(name):
     told = podstate.judge(seen(recorded(cause)["frames"][-1]), CONTACT)
     assert (told.what, told.cause) == (FAILS, cause.cause or "killed")
     assert plain(told.why) == ENDED[name]
+
+
+DATA = "jupyter-ada-1-notebook-data"
+QUOTA = "exceeded quota: team, requested: requests.storage=5G, used: requests.storage=8G, limited: requests.storage=10G"
+
+
+def with_data(said: str, **event: str) -> Seen:
+    """A pod with a temporary volume of a size that is not placed, in the words of Kubernetes' own source; of these there is
+    no recording. event: what the cluster says of the pod."""
+    name = DATA.removesuffix("-notebook-data")
+    waits = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
+    pod = {
+        "metadata": {"name": name, "uid": "1"},
+        "spec": {
+            "volumes": [
+                {"name": "notebook-data", "ephemeral": {"volumeClaimTemplate": {}}},
+                {"name": "notebook-run", "emptyDir": {}},
+            ]
+        },
+        "status": {"phase": "Pending", "conditions": [waits]},
+    }
+    events = [{"metadata": {}, "involvedObject": {"uid": "1"}, **event}] if event else []
+    return Seen(pod, events, {DATA: None}, (), nodes(), True)
+
+
+def test_a_claim_that_the_cluster_makes_for_a_notebook_is_looked_at_too():
+    """Its name is the one that the scheduler says."""
+    found = podplaces.claims_of(with_data("").pod)
+    assert found == [DATA]
+    kept = {"name": "x", "persistentVolumeClaim": {"claimName": "nb-1"}}
+    assert podplaces.claims_of({"metadata": {"name": "p"}, "spec": {"volumes": [kept]}}) == ["nb-1"]
+
+
+def test_a_temporary_volume_for_which_there_is_no_quota_is_told_as_that():
+    to_claim = f'0/1 nodes are available: waiting for ephemeral volume controller to create the persistentvolumeclaim "{DATA}". preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.'
+    told = podstate.judge(with_data(to_claim), CONTACT)
+    assert (told.what, told.cause, told.patience) == (WAITS, "volume_missing", "short")
+    words = f'ephemeral volume notebook-data: persistentvolumeclaims "{DATA}" is forbidden: {QUOTA}'
+    told = podstate.judge(with_data(to_claim, reason="FailedBinding", message=words), CONTACT)
+    assert (told.what, told.step, told.cause) == (FAILS, "attaching", "quota_of_namespace")
+    assert told.title == "The quota of this cluster is used up"
+    assert plain("space of volumes: 5 GB asked, 2 GB of 10 GB left") in plain(told.why)
+    assert told.evidence[-1][0] == "event FailedBinding"
+
+
+def test_a_temporary_volume_of_a_kind_that_is_not_there_is_told_as_that():
+    said = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims."
+    words = 'storageclass.storage.k8s.io "fast" not found'
+    event = {"reason": "ProvisioningFailed", "message": words, "metadata": {}}
+    seen = with_data(said)
+    told = podstate.judge(Seen(seen.pod, (), {DATA: None}, [event], nodes(), True), CONTACT)
+    assert (told.what, told.cause) == (FAILS, "volume_missing") and "called `fast`" in told.why

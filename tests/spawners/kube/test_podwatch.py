@@ -75,9 +75,12 @@ class Site:
         settings = SimpleNamespace(contact="ops", no_progress_seconds=bounds.pop("quiet", 120.0))
         spawner: Any = SimpleNamespace(
             namespace="team", pod_name="notebook-1", api=api, log=logging.getLogger("podwatch"),
-            pod_reflector=self.pods, event_reflector=self.events, ledger=self.ledger, settings=settings,
+            pods_there=self.pods_there, event_reflector=self.events, ledger=self.ledger, settings=settings,
         )  # fmt: skip
-        self.watch = PodWatch(spawner, Bounds(**bounds))
+        self.watch, self.away = PodWatch(spawner, Bounds(**bounds)), False
+
+    async def pods_there(self) -> dict[str, Any] | None:
+        return None if self.away else self.pods.pods
 
     def play(self, frame: dict[str, Any]) -> None:
         self.api.frame = frame
@@ -209,3 +212,26 @@ async def test_one_that_is_removed_meanwhile_is_told_as_that(site):
     here.pods.resources = {}
     with pytest.raises(NotStarted, match="ended from outside"):
         await asyncio.wait_for(going, 5)
+
+
+async def test_a_watch_that_is_away_for_a_while_is_no_news_and_takes_none_of_the_patience(site, monkeypatch):
+    monkeypatch.setattr(podwatch, "AWAY_SECONDS", 0.05)
+    here = site(quiet=0.3)
+    here.play(cause("image missing")["frames"][0])
+    started = asyncio.create_task(here.watch.until_running(here.session))
+    await until(lambda: here.watch.told.step != "asked")
+    here.away, here.pods.resources = True, {}
+    await asyncio.wait({started}, timeout=0.6)
+    assert not started.done()
+    here.play(last("image missing"))
+    here.away = False
+    with pytest.raises(NotStarted, match="is not in its registry"):
+        await asyncio.wait_for(started, 5)
+
+
+async def test_a_cluster_that_stays_away_ends_a_start_in_words(site, monkeypatch):
+    monkeypatch.setattr(podwatch, "AWAY_SECONDS", 0.02)
+    here = site(machine_seconds=0.2)
+    here.away = True
+    with pytest.raises(NotStarted, match="The cluster does not answer"):
+        await asyncio.wait_for(here.watch.until_running(here.session), 5)

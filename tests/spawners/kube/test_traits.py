@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from jupyterhub_notebooks.errors import ConfigError
 from jupyterhub_notebooks.profiles.choosing import Launch
 from jupyterhub_notebooks.profiles.model import Flavor
 from jupyterhub_notebooks.spawners import pods
+from jupyterhub_notebooks.spawners.kube import THEIRS, KubeNotebookSpawner
 
 PATHS = pods.Paths("/workspace", "/var/lib/notebook", "/run/notebook", "/data")
 POD = pods.Pod(
@@ -166,6 +169,69 @@ def test_no_volume_has_a_limit_for_which_a_machine_ends_pods() -> None:
     assert "sizeLimit" not in str(found) and "ephemeral-storage" not in str(found)
 
 
+@pytest.mark.parametrize(
+    ("own", "theirs", "wanted"),
+    [
+        ({}, {}, None),
+        ({}, {"storage_class": None}, None),
+        ({}, {"storage_class": "hub"}, "hub"),
+        ({"storage_class": "fast"}, {"storage_class": "hub"}, "fast"),
+    ],
+)
+def test_a_temporary_volume_of_a_size_is_of_the_kind_that_the_files_are(
+    own: Any, theirs: Any, wanted: str | None
+) -> None:
+    found = pods.traits(launch(data="5 GB", kubernetes=own), POD, theirs)
+    spec = named(found["volumes"], "notebook-data")["ephemeral"]["volumeClaimTemplate"]["spec"]
+    assert spec.get("storageClassName") == wanted
+
+
+async def _asynchronous(spawner: Any) -> dict[str, Any]:
+    return {"fsGroupChangePolicy": spawner.policy}
+
+
+@pytest.mark.parametrize("given", [lambda one: {"fsGroupChangePolicy": one.policy}, _asynchronous])
+async def test_functions_of_an_administrator_are_asked_when_the_pod_is_made(given: Any) -> None:
+    found = pods.traits(
+        launch(), POD, {"pod_security_context": given, "container_security_context": lambda one: None}
+    )
+    pod = await found["pod_security_context"](SimpleNamespace(policy="Always"))
+    assert pod["fsGroupChangePolicy"] == "Always" and pod["runAsNonRoot"] is True
+    container = await found["container_security_context"](SimpleNamespace())
+    assert container == pods.traits(launch(), POD, {})["container_security_context"]
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "field"),
+    [
+        ({"restartPolicy": "Never"}, {}, "p.kubernetes.pod.restartPolicy"),
+        ({}, {"restartPolicy": "Never"}, "c.KubeSpawner.extra_pod_config.restartPolicy"),
+        ({"restartPolicy": "OnFailure"}, {"restartPolicy": "Never"}, None),
+    ],
+)
+def test_files_that_lie_in_the_pod_need_one_that_begins_again(
+    own: Any, theirs: Any, field: str | None
+) -> None:
+    given, theirs = launch(kubernetes={"pod": own}), {"extra_pod_config": theirs}
+    assert pods.traits(given, POD, theirs)
+    assert pods.traits(given, replace(BESIDE, claim=""), theirs)
+    if field is None:
+        assert pods.traits(given, replace(POD, claim=""), theirs)
+        return
+    with pytest.raises(ConfigError) as raised:
+        pods.traits(given, replace(POD, claim=""), theirs)
+    assert raised.value.field == field and "could not be saved" in raised.value.sentence()
+
+
+@pytest.mark.parametrize(
+    ("project", "wanted"),
+    [("", None), ("churn-2026", "churn-2026"), ("Ünsal & Co", None), ("x" * 63, "x" * 63), ("x" * 64, None)],
+)
+def test_a_project_is_a_label_where_it_may_be_one(project: str, wanted: str | None) -> None:
+    found = pods.traits(launch(), replace(POD, project=project), {})
+    assert found["extra_labels"].get(f"{pods.LABEL}project") == wanted
+
+
 def test_labels_name_the_session_and_annotations_hold_what_a_user_spelled() -> None:
     found = pods.traits(launch(), POD, {})
     assert found["extra_labels"] == {
@@ -196,6 +262,54 @@ def test_a_foreign_image_has_the_files_alone_and_the_agent_begins_first_beside_i
     assert not found["container_security_context"]["readOnlyRootFilesystem"]
     only_saved = pods.traits(given, replace(POD, agent_image="agent:1"), {})
     assert only_saved["image"] == "agent:1" and "init_containers" not in only_saved
+
+
+def test_an_agent_beside_gets_its_values_from_where_the_administrator_says() -> None:
+    key = {"valueFrom": {"secretKeyRef": {"name": "proxy", "key": "url"}}}
+    given = replace(BESIDE, agent_environment={"PROXY": key, "A": "b"})
+    (agent,) = pods.traits(launch(agent="beside"), given, {})["init_containers"]
+    assert agent["env"] == [{"name": "A", "value": "b"}, {"name": "PROXY", **key}]
+
+
+def _spawner(given: Launch, **environment: Any) -> Any:
+    """As much of one as is asked for what a pod gets; ``{user}`` is expanded as KubeSpawner's templates are."""
+    return SimpleNamespace(
+        _session=SimpleNamespace(id="1" * 26, kind="work", launch=given.to_json()),
+        _theirs=None,
+        _pod_of=lambda launch, session: BESIDE,
+        _expand_all=lambda value: value.replace("{user}", "ada") if isinstance(value, str) else value,
+        workspace_path="/workspace",
+        user="ada",
+        settings=SimpleNamespace(save_timeout_seconds=3600.0),
+        cmd=["x"],
+        **dict.fromkeys(THEIRS),
+        environment=environment,
+        storage_class="hub",
+    )
+
+
+def test_a_foreign_image_has_the_administrator_s_variables_but_nothing_that_leads_to_the_hub() -> None:
+    key = {"valueFrom": {"secretKeyRef": {"name": "proxy", "key": "url"}}}
+    given = launch(agent="beside", image="x", data="5 GB", environment={"A": "{profile}"})
+    spawner = _spawner(
+        given,
+        A="theirs",
+        B="{user}",
+        C=lambda one: one.user,
+        D=key,
+        HOME="/x",
+        JUPYTERHUB_X="x",
+        NOTEBOOK_X="x",
+    )
+    found = KubeNotebookSpawner.translate(spawner, given)
+    spec = named(found["volumes"], "notebook-data")["ephemeral"]["volumeClaimTemplate"]["spec"]
+    assert spec["storageClassName"] == "hub"
+    spawner.environment = {**spawner.environment, **found["environment"]}
+    own = {"HOME": "/workspace", "NOTEBOOK_SESSION_ID": "1" * 26}
+    assert KubeNotebookSpawner.get_env(spawner) == {"A": "{profile}", "B": "ada", "C": "ada", "D": key, **own}
+    alone = _spawner(bare := launch(agent="beside", image="x"))
+    KubeNotebookSpawner.translate(alone, bare)
+    assert KubeNotebookSpawner.get_env(alone) == own
 
 
 def test_a_pod_has_a_name_that_any_template_may_begin() -> None:
