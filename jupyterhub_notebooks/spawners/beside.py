@@ -1,7 +1,8 @@
 """The second container of a notebook whose image knows nothing of us (`agent: beside`): what it is made of.
 
 The agent's container comes first: it restores, stands in front of the server, and saves. The notebook's own container
-joins its network and its table of processes, and has the same files; it gets no token of any kind. What the
+joins its network and its table of processes, and has the same files; it is given no token. As both have one user, what
+runs in it can read those of its own session from the agent's process, as a kernel can where the agent is inside. What the
 profile gives is the notebook's; the agent's container has limits of its own.
 """
 
