@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from kubernetes_asyncio.client.exceptions import ApiException
@@ -21,8 +22,8 @@ from kubespawner.objects import make_pvc
 from kubespawner.slugs import safe_slug
 from traitlets import Bool, Enum, Integer, default
 
-from ..errors import ConfigError
-from ..ledger import Session
+from ..errors import ConfigError, DatabaseAway
+from ..ledger import Session, intents
 from ..profiles.choosing import Abilities, Launch
 from ..settings import Settings
 from . import foreign, podchecks, podends, podrefused, pods, podwatch
@@ -236,8 +237,8 @@ class KubeNotebookSpawner(ContainedSpawner, Watching):
 
     async def _end(self, session: Session) -> None:
         """Asks for the end of a session's pod, with the grace for its last save, and returns once nothing of its agent
-        runs. A cluster that does not answer, or refuses, is asked again: the agent was told by services/agents too."""
-        asked = False
+        runs. A cluster that does not answer, or refuses, is asked again, and the agent told by services/agents instead."""
+        asked = told = False
         while True:
             try:
                 pod = await self._pod(session.id)
@@ -250,7 +251,19 @@ class KubeNotebookSpawner(ContainedSpawner, Watching):
                 await asyncio.sleep(LOOK_SECONDS)
             except AWAY as error:
                 self.log.warning("The end of session %s is asked for again: %s", session.id, error)
+                told = told or await self._told_to_finish(session)
                 await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _told_to_finish(self, session: Session) -> bool:
+        """Whether the order could be written; an agent follows it with its next heartbeat."""
+        try:
+            stop = await self.ledger.run(intents.last_stop, session.id)
+            cause = stop.cause if stop is not None else "stopped"
+            await self.ledger.run(intents.ask, session.id, "finish", cause, None, datetime.now(UTC))
+        except DatabaseAway as error:
+            self.log.warning("Session %s could not be told to end: %s", session.id, error.sentence())
+            return False
+        return True
 
     async def backend_left_over(self, session: Session) -> list[str]:
         """A pod whose agent is gone holds nothing but why it ended; what ran beside the agent ends with it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ class _Part(NamedTuple):
 class _Members(NamedTuple):
     """What of a block is wanted. whole: numbers of files that lie in it alone, in one piece; parts: of other files."""
 
-    whole: list[int]
+    whole: array[int]
     parts: list[_Part]
 
 
@@ -93,7 +94,7 @@ class Filling:
             if len(entry.pieces) == 1 and (only := entry.pieces[0]).block:
                 name = only.block
                 if name not in members:
-                    members[name] = _Members([], [])
+                    members[name] = _Members(array("I"), [])
                 members[name].whole.append(number)
                 lengths[name] = max(lengths.get(name, 0), only.block_length)
                 continue
@@ -106,7 +107,7 @@ class Filling:
             for piece in entry.pieces:
                 if piece.block:
                     part = _Part(number, piece.offset, piece.length, at)
-                    members.setdefault(piece.block, _Members([], [])).parts.append(part)
+                    members.setdefault(piece.block, _Members(array("I"), [])).parts.append(part)
                     lengths[piece.block] = max(lengths.get(piece.block, 0), piece.block_length)
                 at += piece.length
         return members, lengths, empty

@@ -43,9 +43,14 @@ def replace(
         for number, entry in enumerate(entries)
         if entry.kind == FILE and entry.path not in links and entry.path not in right
     ]
+    odd = _odd(seen, entries)
+    closed = [item.path for item in seen if item.kind == DIRECTORY and item.mode & 0o700 != 0o700]
+    del seen, now  # the contents need the memory
     places.make_folder(ASIDE)
     fill(places, wanted)
-    _remove(places, seen, {entry.path: entry for entry in entries})
+    for path in closed:
+        places.make_folder(path)
+    _remove(places, odd)
     for number, entry in enumerate(entries):
         _put(places, number, entry, links, right)
     places.remove_all(ASIDE)
@@ -111,19 +116,19 @@ def content_id(files: bytes, item: Found, keys: Keys = OPEN) -> bytes | None:
     return content_of(joined(slices, item.size), keys)
 
 
-def _remove(places: Places, seen: Sequence[Found], wanted: dict[bytes, Entry]) -> None:
-    """What the snapshot lacks, or has as another kind; deepest first."""
-    for item in seen:
-        if item.kind == DIRECTORY and item.mode & 0o700 != 0o700:
-            places.make_folder(item.path)
-    for item in sorted(seen, key=lambda item: order(item.path), reverse=True):
-        entry = wanted.get(item.path)
-        if entry is not None and entry.kind == item.kind:
-            continue
+def _odd(seen: Sequence[Found], entries: Sequence[Entry]) -> list[tuple[Found, bool]]:
+    """What the snapshot lacks, or has as another kind (True), the deepest first."""
+    kinds = {entry.path: entry.kind for entry in entries}
+    odd = [(item, item.path in kinds) for item in seen if kinds.get(item.path) != item.kind]
+    return sorted(odd, key=lambda one: order(one[0].path), reverse=True)
+
+
+def _remove(places: Places, odd: Sequence[tuple[Found, bool]]) -> None:
+    for item, is_another in odd:
         is_folder = item.kind == DIRECTORY
         if is_folder:
             places.forget()
-        if not places.remove(item.path, is_folder) and entry is not None:
+        if not places.remove(item.path, is_folder) and is_another:
             places.move(item.path, _spared(places, item.path))
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import overload
 
 from ..contract import Progress
 from ..errors import AlreadyRunning, NoSpace, NotebooksError
@@ -192,7 +193,7 @@ class _Restore:
 
         links = links_of(self.entries)
         files = [e for e in self.entries if e.kind == FILE and e.path not in links]
-        self.fill(places, [(entry.path, entry) for entry in files], folders)
+        self.fill(places, _AtTheirPaths(files), folders)
         for entry in self.entries:
             if entry.path in links:
                 places.link(links[entry.path], entry.path)
@@ -220,6 +221,28 @@ class _Restore:
     def _progress(self, done: Progress) -> None:
         if self.progress is not None:
             self.progress(done)
+
+
+class _AtTheirPaths(Sequence[tuple[bytes, Entry]]):
+    """Each file with its own path, made when it is asked for: of very many files the pairs alone would be much memory."""
+
+    def __init__(self, files: Sequence[Entry]) -> None:
+        self._files = files
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    @overload
+    def __getitem__(self, at: int) -> tuple[bytes, Entry]: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[tuple[bytes, Entry]]: ...
+    def __getitem__(self, at: int | slice) -> tuple[bytes, Entry] | list[tuple[bytes, Entry]]:
+        if isinstance(at, slice):
+            return [(entry.path, entry) for entry in self._files[at]]
+        return self._files[at].path, self._files[at]
+
+    def __iter__(self) -> Iterator[tuple[bytes, Entry]]:
+        return ((entry.path, entry) for entry in self._files)
 
 
 def _stamps(files: bytes, entries: Sequence[Entry], leave: ignore.Ignore) -> dict[bytes, Stamp]:

@@ -194,15 +194,18 @@ class _Save:
         self._keep(todo, last)
         del last
         storing = self._store(todo, base or (), leaves)
+        storing.all_read()
         self._keep_unreadable(seen.blind, base or ())
         self._links(todo)
-        after = [self.entries[path] for path in sorted(self.entries, key=order)]
+        after = sorted(self.entries.values(), key=lambda entry: order(entry.path))
+        self.entries = {}
         size = sum(entry.size for entry in after)
         files = sum(entry.kind == FILE for entry in after)
         unchanged = base is not None and nothing_differs(base, after)
         if unchanged and base is not None:
             after, number = list(base), 0
         else:
+            base, leaves = None, []  # two listings in memory are enough
             listing = build(after, self.keys)
             leaves = lastseen.leaves_of(listing)
             self._commit(storing, listing, number, parent, kind, now, created_by, (size, files, len(after)))
@@ -255,9 +258,10 @@ class _Save:
     def _keep(self, todo: Plan, last: LastSeen | None) -> None:
         """What need not be read stays as it was."""
         for item, entry in todo.kept:
-            self.entries[item.path] = entry._replace(hard_link_to=b"") if entry.hard_link_to else entry
+            # by the path that the entry has anyway
+            self.entries[entry.path] = entry._replace(hard_link_to=b"") if entry.hard_link_to else entry
             if last is not None:
-                self.stamps[item.path] = last.stamps[item.path]  # they are equal
+                self.stamps[entry.path] = last.stamps[item.path]  # they are equal
         todo.kept.clear()
 
     def _store(self, todo: Plan, base: Sequence[Entry], leaves: Sequence[bytes]) -> Storing:

@@ -54,6 +54,10 @@ class Storing:
         self.stored_bytes = 0
         self.new_blocks = 0
 
+    def all_read(self) -> None:
+        """No file is read any more: where contents lie need not be known."""
+        self._contents = {}
+
     def put(self, name: bytes, plain: bytes | bytearray) -> None:
         """Stores a block unless it is there."""
         if self._is_new(name):

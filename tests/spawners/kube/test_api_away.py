@@ -5,6 +5,7 @@ import contextlib
 import pytest
 
 from tests.cluster import parts
+from tests.cluster.api import ApiError
 from tests.hub import until
 from tests.spawners.conftest import last_session
 
@@ -32,7 +33,7 @@ def api_away(cluster):
 def answers(cluster):
     try:
         return cluster.api("GET", "/readyz") == "ok"
-    except OSError:
+    except (OSError, ApiError):
         return False
 
 

@@ -44,7 +44,7 @@ def base(cluster, engine):
 
 @pytest.fixture(scope="module")
 def hub(cluster, base, tmp_path_factory):
-    settings = {"no_progress_seconds": 40.0, "lease_seconds": 30.0, "heartbeat_seconds": 5.0}
+    settings = {"no_progress_seconds": 70.0, "lease_seconds": 30.0, "heartbeat_seconds": 5.0}
     with kube_hub(cluster, base, tmp_path_factory.mktemp("kube"), settings=settings) as found:
         yield found
 
@@ -105,6 +105,7 @@ def test_a_machine_that_is_lost_gives_its_notebook_to_another(hub):
         hub.admin("DELETE", "/hub/api/users/lost/server")
         row = until(lambda: (one := last_session(hub, "lost")).closed_at and one, 240, what="its end")
         until(lambda: not hub.active("lost"), 120, what="the Hub to see it")
+        assert "Its machine stopped answering" in row.detail, row.detail
         seen = time.monotonic() - began
         until(lambda: pod(hub, "lost") is None, 60, what="the end of the pod")
         hub.cluster.api.patch("Node", node.name, {"spec": {"unschedulable": True}})

@@ -79,7 +79,7 @@ def test_a_profile_with_a_gpu_runs_on_the_machine_that_has_it_and_the_next_one_w
 
     look = asked(hub, "gus", "vision")
     waits = until(lambda: (row := look()) and row.warnings, 30, what="what it waits for")
-    assert waits == ["No machine has 1 GPU free. It starts as soon as one has."], waits
+    assert waits == ["No machine has 1\u00a0GPU free: it starts as soon as one has."], waits
     hub.end("gwen")
     until(lambda: (hub.server("gus") or {}).get("ready"), 120, what="its turn")
     assert not last_session(hub, "gus").warnings
