@@ -44,7 +44,12 @@ def rules():
 
 @pytest.fixture(scope="session")
 def base(cluster, engine):
-    """The tag of notebook-base, which the cluster has. NOTEBOOKS_TEST_IMAGE: one that is built already."""
+    """The tag of notebook-base, which the cluster has."""
+    return loaded(cluster, engine)
+
+
+def loaded(cluster, engine):
+    """Puts notebook-base onto a cluster's machines. NOTEBOOKS_TEST_IMAGE: one that is built already."""
     image = os.environ.get("NOTEBOOKS_TEST_IMAGE") or docker_engine.image(engine, "notebook-base")
     cluster.load(engine.program, engine.url, image)
     return image

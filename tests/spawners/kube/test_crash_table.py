@@ -14,7 +14,7 @@ from tests.hub import until
 from tests.spawners.conftest import last_session
 
 from . import ways
-from .conftest import kube_hub
+from .conftest import kube_hub, loaded
 from .test_kept import without_volume
 from .test_pods import claims, pod, run, started
 
@@ -35,11 +35,7 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def base(cluster, engine):
-    from tests import docker_engine
-
-    image = os.environ.get("NOTEBOOKS_TEST_IMAGE") or docker_engine.image(engine, "notebook-base")
-    cluster.load(engine.program, engine.url, image)
-    return image
+    return loaded(cluster, engine)
 
 
 @pytest.fixture(scope="module")
