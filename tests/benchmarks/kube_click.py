@@ -51,7 +51,8 @@ PLAIN = """
 c.JupyterHub.spawner_class = "kubespawner.KubeSpawner"
 c.JupyterHub.services = [one for one in c.JupyterHub.services if one["name"] == "test"]
 c.JupyterHub.load_roles = [one for one in c.JupyterHub.load_roles if one["name"] == "test"]
-c.JupyterHub.extra_user_scopes = set()
+for name in ("extra_user_scopes", "template_paths", "template_vars", "default_url", "allow_named_servers"):
+    del c.JupyterHub[name]
 del c.Spawner["start_timeout"], c.Spawner["http_timeout"]
 c.Spawner.default_url = "/lab"
 c.KubeSpawner.image = {image!r}
