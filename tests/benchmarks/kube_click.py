@@ -82,11 +82,11 @@ def plain_hub(cluster: Cluster, image: str, folder: Path, more: str = "") -> Ite
                 agents=False,
                 **traits,
             )
-        hub.cluster, hub.namespace = cluster, namespace  # type: ignore[attr-defined]
-        try:
-            yield hub
-        finally:
-            hub.stop()
+            hub.cluster, hub.namespace = cluster, namespace  # type: ignore[attr-defined]
+            try:
+                yield hub
+            finally:
+                hub.stop()
 
 
 def timed(act: Callable[[], Any]) -> float:
