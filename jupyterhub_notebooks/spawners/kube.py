@@ -224,6 +224,8 @@ class KubeNotebookSpawner(ContainedSpawner, Watching):
         return not pods.over(await self._pod(session.id))
 
     async def backend_stop(self, session: Session, patience: Patience) -> str:
+        if self._created is not None and not self._created.is_set():
+            return ""  # this start came to nothing before its pod was there
         why = await patience.wait(self._end(session))
         if why:
             pod = await self._pod(session.id)
