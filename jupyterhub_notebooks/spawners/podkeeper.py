@@ -110,8 +110,9 @@ def worth_a_look(there: Iterable[pods.Known], told: set[str]) -> list[pods.Known
 
 
 def told_of(pod: pods.Known, row: Session) -> Mapping[str, Any]:
-    """What the row of a session does not say yet of its pod's end; nothing where somebody asked for it."""
-    if row.closed_at is not None or row.cause or row.stop_asked_at is not None:
+    """What the row of a session does not say yet of its pod's end; nothing where somebody asked for it, and nothing of a
+    start: that tells itself why it came to nothing."""
+    if row.closed_at is not None or row.cause or row.stop_asked_at is not None or row.ready_at is None:
         return {}
     if pods.ends(pod) and pods.exit_status(pod) is None:
         cause, detail = podends.why_removed(pod)

@@ -114,3 +114,12 @@ async def test_a_pod_is_kept_while_the_hub_may_still_read_why_it_ended_and_while
         ledger = Ledger(closed_at, away=1)
         seen = await look(Reflector(False, over("new")), ledger, lambda seen, ledger=ledger: not ledger.away)
         assert seen.deleted == []
+
+
+@pytest.mark.parametrize("ready_at", [None, NOW])
+def test_why_a_pod_ended_is_told_of_what_ran_and_left_to_a_start_to_tell(ready_at):
+    ended = {"state": {"terminated": {"exitCode": 137}}, "name": pods.NOTEBOOK}
+    pod = {**over("one"), "status": {"phase": "Running", "containerStatuses": [ended]}}
+    row = SimpleNamespace(closed_at=None, cause=None, stop_asked_at=None, ready_at=ready_at)
+    told = podkeeper.told_of(pod, row)
+    assert (told.get("cause") if ready_at else told) == ("killed" if ready_at else {})
