@@ -68,7 +68,7 @@ class Cluster:
         finally:
             for pod in self.api.list("Pod", name):
                 self.api.delete("Pod", pod["metadata"]["name"], name, grace_seconds=1)
-            self.wait(lambda: not self.api.list("Pod", name), "the end of its pods")
+            self.wait(lambda: not self.api.list("Pod", name), "the end of its pods", 180.0)
             self.api.delete("Namespace", name)
 
     def account(self, namespace: str, name: str, rules: list[dict[str, Any]], folder: Path) -> Path:
