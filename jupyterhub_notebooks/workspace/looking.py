@@ -38,9 +38,12 @@ def changes(volume: Volume, *, never_saved: Sequence[str] = ()) -> Pending:
         return Pending(0, 0, 0, False)
     last = lastseen.load(volume)
     found = in_order(scanning.walk(files, ignore.of(files, never_saved)).found)
-    todo = plan(found, last)
+    try:
+        todo = plan(list(found), last)
+    except lastseen.Unusable:
+        last, todo = None, plan(list(found), None)
     changed = [item for item in todo.read if item.path not in todo.recheck]
-    differs = bool(todo.read) or last is None or tree_differs(found, last)
+    differs = bool(todo.read) or last is None or tree_differs(found, todo.before)
     return Pending(len(changed), sum(item.size for item in changed), len(todo.recheck), differs)
 
 

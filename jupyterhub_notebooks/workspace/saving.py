@@ -38,7 +38,7 @@ from .memory import careful
 from .pages import Listing, build, read
 from .pool import Pool
 from .ports import Blocks, CommitFacts, MissingBlocks, OnProgress, Snapshots
-from .reading import xattrs_of
+from .reading import Gone, Unreadable, look, xattrs_of
 from .scanning import Found
 from .snapshots import SnapshotHead, compose_snapshot, head_of, parse_snapshot
 from .stamps import UNSETTLED, Stamp, stamp_of
@@ -124,10 +124,13 @@ def save(
             )
             try:
                 return one.run(number, parent or None, kind, now, created_by, began)
-            except MissingBlocks as error:
+            except (MissingBlocks, lastseen.Unusable) as error:
                 if attempt == _COMMIT_TRIES - 1:
                     raise
-                distrust |= {bytes.fromhex(name) for name in error.names}
+                if isinstance(error, MissingBlocks):
+                    distrust |= {bytes.fromhex(name) for name in error.names}
+                else:
+                    lastseen.forget(volume)
     raise AssertionError("the last try returns or raises")
 
 
@@ -172,7 +175,7 @@ class _Save:
     def run(
         self, number: int, parent: int | None, kind: str, now: datetime, created_by: str, began: float
     ) -> SaveReport:
-        last, base = self._base()
+        head = self._base()
         scanning.sync(self.files)
         tick_ns = scanning.tick(self.files)
         leave = ignore.of(self.files, self.never_saved)
@@ -186,13 +189,10 @@ class _Save:
         marked = glancing.marked(seen, tick_ns)
         found = in_order(seen.found)
         seen.found.clear()
-        todo = self._trusted(plan(found, last, self.always_read() if self.always_read else frozenset()))
-        changed = sum(item.path not in todo.recheck for item in todo.read)
         self._others(found)
-        found.clear()  # of each file that is read only what it needs is in memory, from here on
-        leaves = last.leaves if last else lastseen.leaves_of(build(base or (), self.keys))
-        self._keep(todo, last)
-        del last
+        todo, base, leaves = self._compared(found, head)
+        changed = sum(item.path not in todo.recheck for item in todo.read)
+        self._keep(todo)
         storing = self._store(todo, base or (), leaves)
         storing.all_read()
         self._keep_unreadable(seen.blind, base or ())
@@ -203,14 +203,16 @@ class _Save:
         files = sum(entry.kind == FILE for entry in after)
         unchanged = base is not None and nothing_differs(base, after)
         if unchanged and base is not None:
-            after, number = list(base), 0
+            after, number = base, 0
         else:
             base, leaves = None, []  # two listings in memory are enough
             listing = build(after, self.keys)
             leaves = lastseen.leaves_of(listing)
             self._commit(storing, listing, number, parent, kind, now, created_by, (size, files, len(after)))
         at = number or (self.volume.base or 0)
-        lastseen.write(self.volume, LastSeen(self.owner, at, tick_ns, after, self.stamps, leaves))
+        looks = lastseen.looks_of(after, self.stamps)
+        self.stamps = {}
+        lastseen.write(self.volume, LastSeen(self.owner, at, tick_ns, after, looks, leaves))
         if number:
             self.volume.remember(base=number)
         if not self.skipped:
@@ -222,21 +224,37 @@ class _Save:
             number, kind, size, files, changed, storing.stored_bytes, storing.new_blocks, skipped, seconds
         )
 
-    def _base(self) -> tuple[LastSeen | None, Sequence[Entry] | None]:
-        """What this machine saw last, and the listing of the base; None where its blocks may be gone."""
+    def _base(self) -> SnapshotHead | None:
+        """The base; None where its blocks may be gone."""
         number = self.volume.base
         if not number or number not in self.snapshots.numbers():
-            return None, None
+            return None
         try:
-            head = head_of(self.snapshots, number, self.workspace_id)
-            last = lastseen.load(self.volume, self.owner)
-            if last is not None and last.number == number:
-                return last, last.entries
-            return None, list(read(head.root, fetcher(self.blocks, self.cancelled)))
+            return head_of(self.snapshots, number, self.workspace_id)
         except WrongKey:
             raise
         except (Damaged, NotFound):
-            return None, None
+            return None
+
+    def _compared(
+        self, found: list[Found], head: SnapshotHead | None
+    ) -> tuple[Plan, list[Entry] | None, Sequence[bytes]]:
+        """What is to be done, the listing of the base (None where its blocks may be gone) and its pages. Lets go of found.
+        Raises Unusable."""
+        always_read = self.always_read() if self.always_read else frozenset()
+        last = lastseen.load(self.volume, self.owner) if head else None
+        if head and last is not None and last.number == head.number:
+            todo = self._trusted(plan(found, last, always_read))
+            return todo, todo.before, last.leaves
+        base: list[Entry] | None = None
+        try:
+            base = list(read(head.root, fetcher(self.blocks, self.cancelled))) if head else None
+        except WrongKey:
+            raise
+        except (Damaged, NotFound):
+            pass  # as where there is none
+        todo = self._trusted(plan(found, None, always_read))
+        return todo, base, lastseen.leaves_of(build(base or (), self.keys))
 
     def _trusted(self, todo: Plan) -> Plan:
         """The plan, with files whose blocks are gone or worth joining to be read as well."""
@@ -245,30 +263,35 @@ class _Save:
             again |= worth_joining(todo.kept)
         if not again:
             return todo
-        kept, more = [], []
-        for item, entry in todo.kept:
-            if any(piece.block in again for piece in entry.pieces):
-                more.append(item)
-            else:
-                kept.append((item, entry))
+        kept: list[Entry] = []
+        more: list[Found] = []
+        for entry in todo.kept:
+            if not any(piece.block in again for piece in entry.pieces):
+                kept.append(entry)
+                continue
+            del todo.stamps[entry.path]
+            try:
+                more.append(look(self.files, entry.path))
+            except Gone:
+                self.moved = True
+            except OSError as error:
+                self.skipped.append((entry.path, str(Unreadable(error))))
         self.distrust = again
         files = in_order([*todo.read, *more])
         return todo._replace(kept=kept, read=files, recheck=todo.recheck | {item.path for item in more})
 
-    def _keep(self, todo: Plan, last: LastSeen | None) -> None:
+    def _keep(self, todo: Plan) -> None:
         """What need not be read stays as it was."""
-        for item, entry in todo.kept:
-            # by the path that the entry has anyway
+        for entry in todo.kept:
             self.entries[entry.path] = entry._replace(hard_link_to=b"") if entry.hard_link_to else entry
-            if last is not None:
-                self.stamps[entry.path] = last.stamps[item.path]  # they are equal
+        self.stamps = todo.stamps
         todo.kept.clear()
 
     def _store(self, todo: Plan, base: Sequence[Entry], leaves: Sequence[bytes]) -> Storing:
         """Reads what is to be read, and stores it; leaves are the pages of base."""
         contents: dict[bytes, tuple[Piece, ...]] = {}
         known: set[bytes] = set()
-        for entry in base:
+        for entry in base if todo.read else ():
             if entry.pieces and not any(piece.block in self.distrust for piece in entry.pieces):
                 contents[entry.content] = entry.pieces
                 known.update(piece.block for piece in entry.pieces)
