@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from .entries import DIRECTORY, FILE, Entry, order
+from .gathering import Gathering
 from .lastseen import LastSeen
 from .scanning import SETTLED_NS, Found
 from .stamps import UNSETTLED, Stamp, stamp_of
@@ -26,17 +27,16 @@ _MARKER = MARKER.encode()
 
 
 class Plan(NamedTuple):
-    """kept: entries as they were, of files that stay. read: what must be read. links: path to the first path of the same
-    file.
+    """kept: entries as they were, of files that stay, with their stamps. read: what must be read. links: path to the
+    first path of the same file.
 
-    recheck: paths in read that stat alone calls unchanged. stamps: of what is kept. before: all entries of last.
+    recheck: paths in read that stat alone calls unchanged. before: all entries of last.
     """
 
-    kept: list[Entry]
+    kept: Gathering
     read: list[Found]
     links: dict[bytes, bytes]
     recheck: set[bytes]
-    stamps: dict[bytes, Stamp]
     before: list[Entry]
 
 
@@ -46,7 +46,7 @@ def plan(
     """Decides for each file of found (in listing order) whether what is known of it still holds. Lets go of found on the
     way: it is empty then. Raises Unusable."""
     settled_ns = last.tick_ns - SETTLED_NS if last else 0
-    result = Plan([], [], {}, set(), {}, [])
+    result = Plan(Gathering(), [], {}, set(), [])
     known = _Known(last, result.before)
     firsts: dict[tuple[int, int], bytes] = {}
     found.reverse()
@@ -66,8 +66,7 @@ def plan(
             result.read.append(item)
             result.recheck.add(item.path)
         else:
-            result.kept.append(old)
-            result.stamps[old.path] = stamp
+            result.kept.add(old._replace(hard_link_to=b"") if old.hard_link_to else old, stamp)
     known.finish()
     return result
 
@@ -76,7 +75,7 @@ class _Known:
     """What was seen last, in order, each noted in before. Its methods raise Unusable."""
 
     def __init__(self, last: LastSeen | None, before: list[Entry]) -> None:
-        self._each = last.each() if last else iter(())
+        self._each: Iterator[tuple[Entry | None, Stamp]] = last.each() if last else iter(())
         self._before = before
         self._entry: Entry | None = None
         self._stamp = UNSETTLED
@@ -100,13 +99,9 @@ class _Known:
             self._step()
 
     def _step(self) -> None:
-        one = next(self._each, None)
-        if one is None:
-            self._entry = None
-            return
-        self._entry, inode, ctime = one
-        self._stamp = stamp_of(inode, ctime) if ctime else UNSETTLED
-        self._before.append(self._entry)
+        self._entry, self._stamp = next(self._each, (None, UNSETTLED))
+        if self._entry is not None:
+            self._before.append(self._entry)
 
 
 def _looks_same(item: Found, old: Entry, stamp: Stamp) -> bool:
@@ -118,12 +113,12 @@ def _looks_same(item: Found, old: Entry, stamp: Stamp) -> bool:
     )
 
 
-def worth_joining(kept: Iterable[Entry]) -> set[bytes]:
+def worth_joining(kept: Gathering) -> set[bytes]:
     """Blocks whose files are worth reading again, to be stored in fewer and fuller bundles."""
     used: dict[bytes, int] = {}
     files: dict[bytes, int] = {}
     length: dict[bytes, int] = {}
-    for entry in kept:
+    for entry, _ in kept:
         if entry.size <= FILE_BYTES and len(entry.pieces) == 1 and entry.pieces[0].block:
             piece = entry.pieces[0]
             used[piece.block] = used.get(piece.block, 0) + piece.length

@@ -7,7 +7,6 @@ every file again. Entries are made of the pages as they are asked for, so that f
 from __future__ import annotations
 
 import errno
-from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -21,7 +20,7 @@ from .blocks import hash_of
 from .entries import Entry
 from .keys import Keys
 from .pages import Listing, PageRef, entries_of
-from .stamps import UNSETTLED, Stamp, parts
+from .stamps import UNSETTLED, Stamp, Stamps
 from .volume import Volume
 
 _MAGIC = "notebooks last seen"
@@ -36,28 +35,21 @@ class Unusable(Exception):
 
 class LastSeen(NamedTuple):
     """workspace: ``owner_of`` it. number: the snapshot whose listing entries is. tick_ns: the file system's time when it was looked at.
-    looks: of each entry, as ``looks_of`` makes them. leaves: the plaintexts of the pages of exactly these entries."""
+    stamps: of each entry. leaves: the plaintexts of the pages of exactly these entries."""
 
     workspace: str
     number: int
     tick_ns: int
     entries: Collection[Entry]
-    looks: Looks
+    stamps: Stamps
     leaves: Sequence[bytes]
 
-    def each(self) -> Iterator[tuple[Entry, int, int]]:
-        """(entry, inode, ctime or 0 where it has to be read again), in order. Raises Unusable."""
+    def each(self) -> Iterator[tuple[Entry, Stamp]]:
+        """Entries with their stamps, in order. Raises Unusable."""
         try:
-            yield from zip(self.entries, self.looks.inodes, self.looks.ctimes, strict=True)
+            yield from zip(self.entries, self.stamps, strict=True)
         except (Damaged, ValueError, TypeError) as error:
             raise Unusable from error
-
-
-class Looks(NamedTuple):
-    """The inodes and the times of the last change of many paths."""
-
-    inodes: array[int]
-    ctimes: array[int]
 
 
 class _Entries(Collection[Entry]):
@@ -76,14 +68,12 @@ class _Entries(Collection[Entry]):
         return any(entry == one for one in self)
 
 
-def looks_of(entries: Iterable[Entry], stamps: Mapping[bytes, Stamp]) -> Looks:
-    """How entries lay there when they were seen; zeros of those that have to be read again."""
-    looks = Looks(array("Q"), array("Q"))
+def stamps_of(entries: Iterable[Entry], stamps: Mapping[bytes, Stamp]) -> Stamps:
+    """The stamps of entries, by path; those that have none have to be read again."""
+    found = Stamps()
     for entry in entries:
-        inode, ctime = parts(stamps.get(entry.path, UNSETTLED))
-        looks.inodes.append(inode)
-        looks.ctimes.append(ctime)
-    return looks
+        found.append(stamps.get(entry.path, UNSETTLED))
+    return found
 
 
 def owner_of(workspace_id: str, keys: Keys) -> str:
@@ -131,7 +121,7 @@ def _packed(seen: LastSeen) -> Iterator[bytes]:
     yield into.compress(packer.pack_array_header(len(seen.leaves)))
     for leaf in seen.leaves:
         yield into.compress(packer.pack(leaf))
-    for numbers in seen.looks:
+    for numbers in (seen.stamps.inodes, seen.stamps.ctimes):
         yield into.compress(packer.pack_array_header(len(numbers)))
         for at in range(0, len(numbers), 4096):
             yield into.compress(b"".join(map(packer.pack, numbers[at : at + 4096])))
@@ -155,8 +145,8 @@ def load(volume: Volume, workspace: str | None = None) -> LastSeen | None:
         magic, version, owner, number, tick_ns, leaves = (unpacker.unpack() for _ in range(6))
         if (magic, version) != (_MAGIC, _FORMAT) or (workspace is not None and owner != workspace):
             return None
-        looks = Looks(array("Q", unpacker.unpack()), array("Q", unpacker.unpack()))
-        entries = _Entries(leaves, len(looks.inodes))
+        stamps = Stamps(unpacker.unpack(), unpacker.unpack())
+        entries = _Entries(leaves, len(stamps))
     except (zstandard.ZstdError, msgpack.UnpackException, ValueError, TypeError, OverflowError):
         return None
-    return LastSeen(owner, number, tick_ns, entries, looks, leaves)
+    return LastSeen(owner, number, tick_ns, entries, stamps, leaves)

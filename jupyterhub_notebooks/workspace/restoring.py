@@ -82,9 +82,9 @@ def restore(
                 one.run()
                 owner = lastseen.owner_of(head.workspace, keys_of(blocks))
                 tick_ns = scanning.tick(os.fsencode(volume.files))
-                looks = lastseen.looks_of(entries, one.stamps)
+                stamps = lastseen.stamps_of(entries, one.stamps)
                 one.stamps.clear()
-                lastseen.write(volume, LastSeen(owner, number, tick_ns, entries, looks, leaves))
+                lastseen.write(volume, LastSeen(owner, number, tick_ns, entries, stamps, leaves))
                 if wait_for_disk:
                     scanning.sync(os.fsencode(volume.files))
                     volume.remember(base=number)
