@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from .entries import DIRECTORY, FILE, Entry
+from .entries import DIRECTORY, FILE, Entry, order
+from .gathering import Gathering
 from .lastseen import LastSeen
 from .scanning import SETTLED_NS, Found
-from .stamps import Stamp, stamp_of
+from .stamps import UNSETTLED, Stamp, stamp_of
 from .volume import MARKER
 
 #: Files up to this size are bundled, larger ones sliced. Bundles are filled up to, slices cut at.
@@ -26,27 +27,31 @@ _MARKER = MARKER.encode()
 
 
 class Plan(NamedTuple):
-    """kept: (found, entry as it was). read: what must be read. links: path to the first path of the same file.
+    """kept: entries as they were, of files that stay, with their stamps. read: what must be read. links: path to the
+    first path of the same file.
 
-    recheck: paths in read that stat alone calls unchanged.
+    recheck: paths in read that stat alone calls unchanged. before: all entries of last.
     """
 
-    kept: list[tuple[Found, Entry]]
+    kept: Gathering
     read: list[Found]
     links: dict[bytes, bytes]
     recheck: set[bytes]
+    before: list[Entry]
 
 
 def plan(
-    found: Sequence[Found], last: LastSeen | None, always_read: Collection[tuple[int, int]] = frozenset()
+    found: list[Found], last: LastSeen | None, always_read: Collection[tuple[int, int]] = frozenset()
 ) -> Plan:
-    """Decides for each file of found (in listing order) whether what is known of it still holds."""
-    before = {entry.path: entry for entry in last.entries if entry.kind == FILE} if last else {}
-    stamps: Mapping[bytes, Stamp] = last.stamps if last else {}
+    """Decides for each file of found (in listing order) whether what is known of it still holds. Lets go of found on the
+    way: it is empty then. Raises Unusable."""
     settled_ns = last.tick_ns - SETTLED_NS if last else 0
-    result = Plan([], [], {}, set())
+    result = Plan(Gathering(), [], {}, set(), [])
+    known = _Known(last, result.before)
     firsts: dict[tuple[int, int], bytes] = {}
-    for item in found:
+    found.reverse()
+    while found:
+        item = found.pop()
         if item.kind != FILE:
             continue
         if item.links > 1:
@@ -54,31 +59,66 @@ def plan(
             if first != item.path:
                 result.links[item.path] = first
                 continue
-        old = before.get(item.path)
-        if old is None or not _looks_same(item, old, stamps):
+        old, stamp = known.of(item.path)
+        if old is None or not _looks_same(item, old, stamp):
             result.read.append(item)
         elif item.ctime_ns > settled_ns or (item.device, item.inode) in always_read:
             result.read.append(item)
             result.recheck.add(item.path)
         else:
-            result.kept.append((item, old))
+            result.kept.add(old._replace(hard_link_to=b"") if old.hard_link_to else old, stamp)
+    known.finish()
     return result
 
 
-def _looks_same(item: Found, old: Entry, stamps: Mapping[bytes, Stamp]) -> bool:
+class _Known:
+    """What was seen last, in order, each noted in before. Its methods raise Unusable."""
+
+    def __init__(self, last: LastSeen | None, before: list[Entry]) -> None:
+        self._each: Iterator[tuple[Entry | None, Stamp]] = last.each() if last else iter(())
+        self._before = before
+        self._entry: Entry | None = None
+        self._stamp = UNSETTLED
+        self._step()
+
+    def of(self, path: bytes) -> tuple[Entry | None, Stamp]:
+        """What was seen at path, which lies behind all that were asked for before."""
+        if self._entry is not None and self._entry.path != path:
+            place = order(path)
+            while self._entry is not None and order(self._entry.path) < place:
+                self._step()
+        if self._entry is None or self._entry.path != path:
+            return None, UNSETTLED
+        answer = self._entry, self._stamp
+        self._step()
+        return answer
+
+    def finish(self) -> None:
+        """The rest is in before as well, then."""
+        while self._entry is not None:
+            self._step()
+
+    def _step(self) -> None:
+        self._entry, self._stamp = next(self._each, (None, UNSETTLED))
+        if self._entry is not None:
+            self._before.append(self._entry)
+
+
+def _looks_same(item: Found, old: Entry, stamp: Stamp) -> bool:
     return (
-        item.size == old.size
+        old.kind == FILE
+        and item.size == old.size
         and item.mtime_ns == old.mtime_ns
-        and stamps.get(item.path) == stamp_of(item.inode, item.ctime_ns)
+        and stamp == stamp_of(item.inode, item.ctime_ns)
     )
 
 
-def worth_joining(kept: Iterable[tuple[Found, Entry]]) -> set[bytes]:
+def worth_joining(kept: Gathering) -> set[bytes]:
     """Blocks whose files are worth reading again, to be stored in fewer and fuller bundles."""
     used: dict[bytes, int] = {}
     files: dict[bytes, int] = {}
     length: dict[bytes, int] = {}
-    for _, entry in kept:
+    for entry, _ in kept:
         if entry.size <= FILE_BYTES and len(entry.pieces) == 1 and entry.pieces[0].block:
             piece = entry.pieces[0]
             used[piece.block] = used.get(piece.block, 0) + piece.length
@@ -119,16 +159,16 @@ def nothing_differs(before: Sequence[Entry], after: Sequence[Entry]) -> bool:
     )
 
 
-def tree_differs(found: Sequence[Found], last: LastSeen) -> bool:
+def tree_differs(found: Sequence[Found], before: Sequence[Entry]) -> bool:
     """Whether paths came, went or changed in kind or mode; contents apart."""
-    if len(found) != len(last.entries):
+    if len(found) != len(before):
         return True
     return any(
         item.path != entry.path
         or item.kind != entry.kind
         or item.mode != entry.mode
         or (item.kind != DIRECTORY and item.mtime_ns != entry.mtime_ns)
-        for item, entry in zip(found, last.entries, strict=True)
+        for item, entry in zip(found, before, strict=True)
     )
 
 

@@ -73,7 +73,7 @@ def marked(seen: Seen, tick_ns: int) -> Marked | None:
     ]
     empty = {item.path for item in seen.found if item.kind == DIRECTORY} | {b""}
     empty -= {item.path.rpartition(b"/")[0] for item in seen.found}
-    mark = marks.together([*folders, *(marks.of_folder(folder, (), ()) for folder in empty)])
+    mark = marks.together([*folders, *(_of_folder(folder, ()) for folder in empty)])
     return Marked(frozenset(seen.left_out), mark, half_of(seen.found))
 
 
@@ -126,12 +126,10 @@ def unchanged(
 
 
 def _of_folder(folder: bytes, items: Iterable[Found]) -> int:
-    names: list[bytes] = []
-    looks: list[int] = []
+    inside = marks.Folder(folder)
     for item in items:
-        names.append(item.path.rpartition(b"/")[2])
-        looks.append(hash(_look(item)))
-    return marks.of_folder(folder, names, looks)
+        inside.add(item.path.rpartition(b"/")[2], hash(_look(item)))
+    return inside.number()
 
 
 def _look(item: Found) -> marks.Look:

@@ -1,25 +1,26 @@
 """What this machine last saw of a workspace: the listing it saved or restored, with inode and ctime of each file.
 
 Promises: a cache only. Missing, torn, of another workspace or format: ``load`` answers None, and the next save reads
-every file again.
+every file again. Entries are made of the pages as they are asked for, so that few are in memory at once.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 import msgpack
 import zstandard
+from blake3 import blake3
 
 from ..errors import Damaged
 from .blocks import hash_of
 from .entries import Entry
 from .keys import Keys
 from .pages import Listing, PageRef, entries_of
-from .stamps import UNSETTLED, Stamp, parts, stamp_of
+from .stamps import UNSETTLED, Stamp, Stamps
 from .volume import Volume
 
 _MAGIC = "notebooks last seen"
@@ -28,16 +29,51 @@ NAME = "scan"
 _MOST_BYTES = 2**31 - 1
 
 
+class Unusable(Exception):
+    """What was kept is not what a save or restore writes, which shows on the way only."""
+
+
 class LastSeen(NamedTuple):
     """workspace: ``owner_of`` it. number: the snapshot whose listing entries is. tick_ns: the file system's time when it was looked at.
-    leaves: the plaintexts of the pages of exactly these entries."""
+    stamps: of each entry. leaves: the plaintexts of the pages of exactly these entries."""
 
     workspace: str
     number: int
     tick_ns: int
-    entries: Sequence[Entry]
-    stamps: Mapping[bytes, Stamp]
+    entries: Collection[Entry]
+    stamps: Stamps
     leaves: Sequence[bytes]
+
+    def each(self) -> Iterator[tuple[Entry, Stamp]]:
+        """Entries with their stamps, in order. Raises Unusable."""
+        try:
+            yield from zip(self.entries, self.stamps, strict=True)
+        except (Damaged, ValueError, TypeError) as error:
+            raise Unusable from error
+
+
+class _Entries(Collection[Entry]):
+    """The entries on pages, made anew for each who asks. Raises Damaged then."""
+
+    def __init__(self, leaves: Sequence[bytes], count: int) -> None:
+        self._leaves, self._count = leaves, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Entry]:
+        return entries_of([PageRef(b"", 0, 0, b"", 0, 0, 0)] * len(self._leaves), self._leaves)
+
+    def __contains__(self, entry: object) -> bool:
+        return any(entry == one for one in self)
+
+
+def stamps_of(entries: Iterable[Entry], stamps: Mapping[bytes, Stamp]) -> Stamps:
+    """The stamps of entries, by path; those that have none have to be read again."""
+    found = Stamps()
+    for entry in entries:
+        found.append(stamps.get(entry.path, UNSETTLED))
+    return found
 
 
 def owner_of(workspace_id: str, keys: Keys) -> str:
@@ -52,17 +88,27 @@ def leaves_of(listing: Listing) -> list[bytes]:
 
 def write(volume: Volume, seen: LastSeen) -> None:
     """Keeps it. Not synced: a torn one is recognized."""
-    body = bytearray()
-    for part in _packed(seen):
-        body += part
-    body += hash_of(body)
     try:
-        volume.write(NAME, body, durable=False, needed=False)
+        volume.write(NAME, lambda: _sealed(_packed(seen)), durable=False, needed=False)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        with suppress(OSError):  # without it the next save reads everything again
-            (volume.state / NAME).unlink()
+        forget(volume)
+
+
+def forget(volume: Volume) -> None:
+    """Without it the next save reads everything again."""
+    with suppress(OSError):
+        (volume.state / NAME).unlink()
+
+
+def _sealed(body: Iterable[bytes]) -> Iterator[bytes]:
+    """The parts of body, and last the hash of all of them."""
+    hashing = blake3()
+    for part in body:
+        hashing.update(part)
+        yield part
+    yield hashing.digest()
 
 
 def _packed(seen: LastSeen) -> Iterator[bytes]:
@@ -75,16 +121,15 @@ def _packed(seen: LastSeen) -> Iterator[bytes]:
     yield into.compress(packer.pack_array_header(len(seen.leaves)))
     for leaf in seen.leaves:
         yield into.compress(packer.pack(leaf))
-    for part in (0, 1):
-        yield into.compress(packer.pack_array_header(len(seen.entries)))
-        for at in range(0, len(seen.entries), 4096):
-            stamps = [seen.stamps.get(entry.path, UNSETTLED) for entry in seen.entries[at : at + 4096]]
-            yield into.compress(b"".join([packer.pack(parts(stamp)[part]) for stamp in stamps]))
+    for numbers in (seen.stamps.inodes, seen.stamps.ctimes):
+        yield into.compress(packer.pack_array_header(len(numbers)))
+        for at in range(0, len(numbers), 4096):
+            yield into.compress(b"".join(map(packer.pack, numbers[at : at + 4096])))
     yield into.flush()
 
 
 def load(volume: Volume, workspace: str | None = None) -> LastSeen | None:
-    """What was kept, of that workspace where one is named."""
+    """What was kept, of that workspace where one is named; that its entries can be used is known once they are made."""
     try:
         raw = memoryview((volume.state / NAME).read_bytes())
     except OSError:
@@ -95,17 +140,13 @@ def load(volume: Volume, workspace: str | None = None) -> LastSeen | None:
     try:
         reader = zstandard.ZstdDecompressor().stream_reader(body)
         unpacker = msgpack.Unpacker(reader, max_buffer_size=_MOST_BYTES)
-        fields = (unpacker.unpack() for _ in range(unpacker.read_array_header()))
-        magic, version, owner, number, tick_ns, leaves, inodes, ctimes = fields
+        if unpacker.read_array_header() != 8:
+            return None
+        magic, version, owner, number, tick_ns, leaves = (unpacker.unpack() for _ in range(6))
         if (magic, version) != (_MAGIC, _FORMAT) or (workspace is not None and owner != workspace):
             return None
-        refs = [PageRef(b"", 0, 0, b"", 0, 0, 0)] * len(leaves)
-        entries = list(entries_of(refs, leaves))
-        stamps = {
-            entry.path: stamp_of(inode, ctime)
-            for entry, inode, ctime in zip(entries, inodes, ctimes, strict=True)
-            if ctime
-        }
-    except (zstandard.ZstdError, msgpack.UnpackException, ValueError, TypeError, Damaged):
+        stamps = Stamps(unpacker.unpack(), unpacker.unpack())
+        entries = _Entries(leaves, len(stamps))
+    except (zstandard.ZstdError, msgpack.UnpackException, ValueError, TypeError, OverflowError):
         return None
     return LastSeen(owner, number, tick_ns, entries, stamps, leaves)

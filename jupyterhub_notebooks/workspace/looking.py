@@ -38,12 +38,15 @@ def changes(volume: Volume, *, never_saved: Sequence[str] = ()) -> Pending:
         return Pending(0, 0, 0, False)
     last = lastseen.load(volume)
     found = in_order(scanning.walk(files, ignore.of(files, never_saved)).found)
-    todo = plan(found, last)
+    try:
+        todo = plan(list(found), last)
+    except lastseen.Unusable:
+        last, todo = None, plan(list(found), None)
     changed = [item for item in todo.read if item.path not in todo.recheck]
-    differs = bool(todo.read) or last is None or tree_differs(found, last)
+    differs = bool(todo.read) or last is None or tree_differs(found, todo.before)
     return Pending(len(changed), sum(item.size for item in changed), len(todo.recheck), differs)
 
 
 def in_order(found: list[Found]) -> list[Found]:
-    """In the order of a listing."""
-    return sorted(found, key=lambda item: order(item.path))
+    """In the order of a listing. They are made anew in it: what is let go of from its end on frees whole runs of memory."""
+    return [Found._make(item) for item in sorted(found, key=lambda item: order(item.path))]

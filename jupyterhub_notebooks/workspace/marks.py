@@ -9,18 +9,40 @@ from __future__ import annotations
 import marshal
 import os
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from hashlib import blake2b
 
 #: Of one path: inode, ctime and mtime in ns, size of a file or 0, links, device of a directory or 0. Its hash is kept.
 Look = tuple[int, int, int, int, int, int]
 _BITS = 2**64 - 1
+_AT_ONCE = 4096
 
 
-def of_folder(folder: bytes, names: Sequence[bytes], looks: Sequence[int]) -> int:
-    """The number of what lies in one folder, in the order in which the system lists it. looks: hashes of each Look."""
-    place = int.from_bytes(blake2b(folder + b"\0\0" + b"\0".join(names), digest_size=8).digest(), "big")
-    return hash((place, *looks)) & _BITS
+class Folder:
+    """What lies in one folder, in the order in which the system lists it: few of the names are in memory at once."""
+
+    def __init__(self, path: bytes) -> None:
+        self._place = blake2b(path + b"\0", digest_size=8)
+        self._looks = 0
+        self._next_names: list[bytes] = []
+        self._next_looks: list[int] = []
+
+    def add(self, name: bytes, look: int) -> None:
+        """look: the hash of a Look."""
+        self._next_names.append(name)
+        self._next_looks.append(look)
+        if len(self._next_names) == _AT_ONCE:
+            self._fold()
+
+    def number(self) -> int:
+        """Nothing is added after it."""
+        self._fold()
+        return hash((int.from_bytes(self._place.digest(), "big"), self._looks)) & _BITS
+
+    def _fold(self) -> None:
+        self._place.update(b"\0" + b"\0".join(self._next_names))
+        self._looks = hash((self._looks, *self._next_looks))
+        self._next_names, self._next_looks = [], []
 
 
 def together(marks: Iterable[int]) -> int:
@@ -37,8 +59,7 @@ def below(
     waiting = list(folders)
     while waiting:
         folder = waiting.pop()
-        names: list[bytes] = []
-        looks: list[int] = []
+        inside_it = Folder(folder)
         with os.scandir(os.path.join(files, folder) if folder else files) as inside:
             prefix = folder + b"/" if folder else b""
             for item in inside:
@@ -53,10 +74,9 @@ def below(
                         waiting.append(prefix + name)
                 elif item.is_file(follow_symlinks=False):
                     size = at.st_size
-                names.append(name)
                 look: Look = (at.st_ino, at.st_ctime_ns, at.st_mtime_ns, size, at.st_nlink, device)
-                looks.append(hash(look))
-        mark += of_folder(folder, names, looks)
+                inside_it.add(name, hash(look))
+        mark += inside_it.number()
     return mark & _BITS
 
 

@@ -82,7 +82,9 @@ def restore(
                 one.run()
                 owner = lastseen.owner_of(head.workspace, keys_of(blocks))
                 tick_ns = scanning.tick(os.fsencode(volume.files))
-                lastseen.write(volume, LastSeen(owner, number, tick_ns, entries, one.stamps, leaves))
+                stamps = lastseen.stamps_of(entries, one.stamps)
+                one.stamps.clear()
+                lastseen.write(volume, LastSeen(owner, number, tick_ns, entries, stamps, leaves))
                 if wait_for_disk:
                     scanning.sync(os.fsencode(volume.files))
                     volume.remember(base=number)

@@ -26,8 +26,9 @@ from .comparing import (
     worth_joining,
 )
 from .crew import Crew
-from .entries import DIRECTORY, FILE, SYMLINK, Entry, Piece, order, shown
+from .entries import FILE, Entry, Piece, shown
 from .fetching import fetcher
+from .gathering import Gathering, no_files
 from .keys import WrongKey, keys_of
 from .large import Large
 from .lastseen import LastSeen
@@ -38,10 +39,10 @@ from .memory import careful
 from .pages import Listing, build, read
 from .pool import Pool
 from .ports import Blocks, CommitFacts, MissingBlocks, OnProgress, Snapshots
-from .reading import xattrs_of
+from .reading import Gone, Unreadable, look
 from .scanning import Found
 from .snapshots import SnapshotHead, compose_snapshot, head_of, parse_snapshot
-from .stamps import UNSETTLED, Stamp, stamp_of
+from .stamps import UNSETTLED, stamp_of
 from .storing import Read, Storing
 from .volume import Volume
 
@@ -124,10 +125,13 @@ def save(
             )
             try:
                 return one.run(number, parent or None, kind, now, created_by, began)
-            except MissingBlocks as error:
+            except (MissingBlocks, lastseen.Unusable) as error:
                 if attempt == _COMMIT_TRIES - 1:
                     raise
-                distrust |= {bytes.fromhex(name) for name in error.names}
+                if isinstance(error, MissingBlocks):
+                    distrust |= {bytes.fromhex(name) for name in error.names}
+                else:
+                    lastseen.forget(volume)
     raise AssertionError("the last try returns or raises")
 
 
@@ -163,8 +167,7 @@ class _Save:
         self.keys = keys_of(blocks)
         self.owner = lastseen.owner_of(workspace_id, self.keys)
         self.files = os.fsencode(volume.files)
-        self.entries: dict[bytes, Entry] = {}
-        self.stamps: dict[bytes, Stamp] = {}
+        self.gathered = Gathering()
         self.skipped: list[tuple[bytes, str]] = []
         self.moved = False  # whether any file was not what the walk saw
         self.done = Progress()
@@ -172,7 +175,7 @@ class _Save:
     def run(
         self, number: int, parent: int | None, kind: str, now: datetime, created_by: str, began: float
     ) -> SaveReport:
-        last, base = self._base()
+        head = self._base()
         scanning.sync(self.files)
         tick_ns = scanning.tick(self.files)
         leave = ignore.of(self.files, self.never_saved)
@@ -186,31 +189,29 @@ class _Save:
         marked = glancing.marked(seen, tick_ns)
         found = in_order(seen.found)
         seen.found.clear()
-        todo = self._trusted(plan(found, last, self.always_read() if self.always_read else frozenset()))
+        others = list(no_files(self.files, found))
+        todo, base, leaves = self._compared(found, head)
         changed = sum(item.path not in todo.recheck for item in todo.read)
-        self._others(found)
-        found.clear()  # of each file that is read only what it needs is in memory, from here on
-        leaves = last.leaves if last else lastseen.leaves_of(build(base or (), self.keys))
-        self._keep(todo, last)
-        del last
+        self.gathered = todo.kept
+        for entry in others:
+            self.gathered.add(entry)
         storing = self._store(todo, base or (), leaves)
         storing.all_read()
-        self._keep_unreadable(seen.blind, base or ())
-        self._links(todo)
-        after = sorted(self.entries.values(), key=lambda entry: order(entry.path))
-        self.entries = {}
+        self.gathered.keep_unreadable({path for path, _ in self.skipped}, seen.blind, base or ())
+        self.gathered.link(todo.links)
+        after, stamps = self.gathered.taken()
         size = sum(entry.size for entry in after)
         files = sum(entry.kind == FILE for entry in after)
         unchanged = base is not None and nothing_differs(base, after)
         if unchanged and base is not None:
-            after, number = list(base), 0
+            after, number = base, 0
         else:
             base, leaves = None, []  # two listings in memory are enough
             listing = build(after, self.keys)
             leaves = lastseen.leaves_of(listing)
             self._commit(storing, listing, number, parent, kind, now, created_by, (size, files, len(after)))
         at = number or (self.volume.base or 0)
-        lastseen.write(self.volume, LastSeen(self.owner, at, tick_ns, after, self.stamps, leaves))
+        lastseen.write(self.volume, LastSeen(self.owner, at, tick_ns, after, stamps, leaves))
         if number:
             self.volume.remember(base=number)
         if not self.skipped:
@@ -222,21 +223,37 @@ class _Save:
             number, kind, size, files, changed, storing.stored_bytes, storing.new_blocks, skipped, seconds
         )
 
-    def _base(self) -> tuple[LastSeen | None, Sequence[Entry] | None]:
-        """What this machine saw last, and the listing of the base; None where its blocks may be gone."""
+    def _base(self) -> SnapshotHead | None:
+        """The base; None where its blocks may be gone."""
         number = self.volume.base
         if not number or number not in self.snapshots.numbers():
-            return None, None
+            return None
         try:
-            head = head_of(self.snapshots, number, self.workspace_id)
-            last = lastseen.load(self.volume, self.owner)
-            if last is not None and last.number == number:
-                return last, last.entries
-            return None, list(read(head.root, fetcher(self.blocks, self.cancelled)))
+            return head_of(self.snapshots, number, self.workspace_id)
         except WrongKey:
             raise
         except (Damaged, NotFound):
-            return None, None
+            return None
+
+    def _compared(
+        self, found: list[Found], head: SnapshotHead | None
+    ) -> tuple[Plan, list[Entry] | None, Sequence[bytes]]:
+        """What is to be done, the listing of the base (None where its blocks may be gone) and its pages. Lets go of found.
+        Raises Unusable."""
+        always_read = self.always_read() if self.always_read else frozenset()
+        last = lastseen.load(self.volume, self.owner) if head else None
+        if head and last is not None and last.number == head.number:
+            todo = self._trusted(plan(found, last, always_read))
+            return todo, todo.before, last.leaves
+        base: list[Entry] | None = None
+        try:
+            base = list(read(head.root, fetcher(self.blocks, self.cancelled))) if head else None
+        except WrongKey:
+            raise
+        except (Damaged, NotFound):
+            pass  # as where there is none
+        todo = self._trusted(plan(found, None, always_read))
+        return todo, base, lastseen.leaves_of(build(base or (), self.keys))
 
     def _trusted(self, todo: Plan) -> Plan:
         """The plan, with files whose blocks are gone or worth joining to be read as well."""
@@ -245,30 +262,27 @@ class _Save:
             again |= worth_joining(todo.kept)
         if not again:
             return todo
-        kept, more = [], []
-        for item, entry in todo.kept:
-            if any(piece.block in again for piece in entry.pieces):
-                more.append(item)
-            else:
-                kept.append((item, entry))
+        kept = Gathering()
+        more: list[Found] = []
+        for entry, stamp in todo.kept:
+            if not any(piece.block in again for piece in entry.pieces):
+                kept.add(entry, stamp)
+                continue
+            try:
+                more.append(look(self.files, entry.path))
+            except Gone:
+                self.moved = True
+            except OSError as error:
+                self.skipped.append((entry.path, str(Unreadable(error))))
         self.distrust = again
         files = in_order([*todo.read, *more])
         return todo._replace(kept=kept, read=files, recheck=todo.recheck | {item.path for item in more})
-
-    def _keep(self, todo: Plan, last: LastSeen | None) -> None:
-        """What need not be read stays as it was."""
-        for item, entry in todo.kept:
-            # by the path that the entry has anyway
-            self.entries[entry.path] = entry._replace(hard_link_to=b"") if entry.hard_link_to else entry
-            if last is not None:
-                self.stamps[entry.path] = last.stamps[item.path]  # they are equal
-        todo.kept.clear()
 
     def _store(self, todo: Plan, base: Sequence[Entry], leaves: Sequence[bytes]) -> Storing:
         """Reads what is to be read, and stores it; leaves are the pages of base."""
         contents: dict[bytes, tuple[Piece, ...]] = {}
         known: set[bytes] = set()
-        for entry in base:
+        for entry in base if todo.read else ():
             if entry.pieces and not any(piece.block in self.distrust for piece in entry.pieces):
                 contents[entry.content] = entry.pieces
                 known.update(piece.block for piece in entry.pieces)
@@ -312,49 +326,11 @@ class _Save:
         if result.why:
             self.skipped.append((path, result.why))
         if result.entry is not None:
-            self._take(result.found, result.entry, settled=result.settled)
+            stamp = stamp_of(found.inode, found.ctime_ns) if result.settled else UNSETTLED
+            self.gathered.add(result.entry, stamp)
             if not result.settled:
                 self.moved = True
                 self.skipped.append((path, "it changed while it was read; saved as it was read last"))
-
-    def _take(self, item: Found, entry: Entry, *, settled: bool = True) -> None:
-        self.entries[item.path] = entry
-        self.stamps[item.path] = stamp_of(item.inode, item.ctime_ns) if settled else UNSETTLED
-
-    def _others(self, found: Sequence[Found]) -> None:
-        """Directories and symbolic links."""
-        for item in found:
-            if item.kind == DIRECTORY:
-                xattrs = xattrs_of(os.path.join(self.files, item.path))
-                self.entries[item.path] = Entry(item.path, DIRECTORY, item.mode, item.mtime_ns, xattrs=xattrs)
-            elif item.kind == SYMLINK:
-                try:
-                    target = os.readlink(os.path.join(self.files, item.path))
-                except OSError:
-                    continue
-                self.entries[item.path] = Entry(item.path, SYMLINK, 0o777, item.mtime_ns, target=target)
-
-    def _keep_unreadable(self, blind: Sequence[bytes], base: Sequence[Entry]) -> None:
-        """What could not be read stays as it was saved last, where it was."""
-        if not self.skipped and not blind:
-            return
-        before = {entry.path: entry for entry in base}
-        unread = {path for path, _ in self.skipped if path in before and path not in self.entries}
-        for path in unread:
-            self.entries[path] = before[path]._replace(hard_link_to=b"")
-        folders = tuple(path + b"/" for path in blind)
-        if folders:
-            for path, entry in before.items():
-                if path.startswith(folders) and path not in self.entries:
-                    self.entries[path] = entry._replace(hard_link_to=b"")
-
-    def _links(self, todo: Plan) -> None:
-        """Further names of a file that was taken."""
-        for path, first in todo.links.items():
-            entry = self.entries.get(first)
-            if entry is not None and entry.kind == FILE:
-                self.entries[path] = entry._replace(path=path, hard_link_to=first)
-                self.stamps[path] = self.stamps.get(first, UNSETTLED)
 
     def _commit(
         self,

@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +32,8 @@ _MOST_MARKER = 4096
 _NOT_USERS = {b"lost+found"}
 _WAIT_SECONDS = 1.0
 
+#: What a file is made of; a function answers it part by part.
+Body = bytes | Callable[[], Iterable[bytes]]
 Situation = Literal["empty", "kept", "restoring", "unknown"]
 
 
@@ -183,7 +185,7 @@ class Volume:
             os.unlink(self.state / "restoring")
         _sync_folder(self.state)
 
-    def write(self, name: str, body: bytes | bytearray, *, durable: bool = True, needed: bool = True) -> None:
+    def write(self, name: str, body: Body, *, durable: bool = True, needed: bool = True) -> None:
         """A file of state/, replaced at once; on the disk when this returns, where durable.
 
         needed: a full disk gives up the room that ``reserve`` took, once.
@@ -274,12 +276,12 @@ def _number(value: Any) -> int | None:
     return value if type(value) is int and value >= 0 else None
 
 
-def _replace(path: Path, body: bytes | bytearray, durable: bool = True) -> None:
+def _replace(path: Path, body: Body, durable: bool = True) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}.new")
     handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with open(handle, "wb") as file:
-            file.write(body)
+            file.writelines(body() if callable(body) else [body])
             file.flush()
             if durable:
                 os.fsync(file.fileno())

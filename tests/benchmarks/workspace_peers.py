@@ -252,7 +252,11 @@ class Ours:
 
 @contextlib.contextmanager
 def _watching(pid: int) -> Iterator[list[int]]:
-    """Bytes that the processes which pid started have beside its own, ten times a second."""
+    """Bytes that the processes which pid started have beside its own, ten times a second.
+
+    A page that several processes map counts among them in equal parts: libraries, which pid's own number has in full, would
+    count twice otherwise. What they share as memory is in pid's own number too.
+    """
     seen, over = [0], threading.Event()
 
     def watch() -> None:
@@ -261,8 +265,8 @@ def _watching(pid: int) -> Iterator[list[int]]:
             for folder in Path(f"/proc/{pid}/task").glob("*/children"):
                 with contextlib.suppress(OSError, KeyError):
                     for child in folder.read_text().split():
-                        memory = _memory(int(child))
-                        total += memory["VmRSS"] - memory["RssShmem"]  # that is counted with pid's own
+                        memory = _memory(int(child), "smaps_rollup")
+                        total += memory["Pss"] - memory["Pss_Shmem"]
             seen.append(total)
 
     thread = threading.Thread(target=watch, daemon=True)
@@ -274,9 +278,9 @@ def _watching(pid: int) -> Iterator[list[int]]:
         thread.join()
 
 
-def _memory(pid: int) -> dict[str, int]:
+def _memory(pid: int, page: str = "status") -> dict[str, int]:
     """What the system says of a process's memory, in bytes."""
-    lines = [line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
+    lines = [line.split() for line in Path(f"/proc/{pid}/{page}").read_text().splitlines()]
     return {words[0].rstrip(":"): int(words[1]) * 1024 for words in lines if words[-1] == "kB"}
 
 

@@ -8,7 +8,10 @@ import pytest
 from jupyterhub_notebooks.errors import Refusal
 from jupyterhub_notebooks.workspace import changes, glancing, lastseen, saving
 from jupyterhub_notebooks.workspace import volume as volumes
+from jupyterhub_notebooks.workspace.entries import FILE, Entry
+from jupyterhub_notebooks.workspace.gathering import Gathering
 from jupyterhub_notebooks.workspace.restoring import settle_restore
+from jupyterhub_notebooks.workspace.stamps import Stamps, stamp_of
 
 from .conftest import Space, tree
 
@@ -204,3 +207,38 @@ def test_after_a_restore_a_save_reads_no_file_again(space: Space, volume, settle
         lastseen.load(back),
     )
     assert [item.path for item in todo.read] == []
+
+
+UNUSABLE = {
+    "stamps of too few": lambda seen: seen._replace(stamps=Stamps([1], [1])),
+    "stamps of too many": lambda seen: seen._replace(stamps=Stamps([1] * 99, [1] * 99)),
+    "a page that is none": lambda seen: seen._replace(leaves=[b"no page"]),
+    "a page twice": lambda seen: seen._replace(leaves=[*seen.leaves, *seen.leaves]),
+    "a page of no bytes": lambda seen: seen._replace(leaves=[1]),
+}
+
+
+@pytest.mark.parametrize("damage", UNUSABLE)
+def test_what_was_seen_and_cannot_be_used_is_as_if_nothing_had_been(space, volume, settled, damage):
+    files = grown(volume)
+    space.save(volume)
+    lastseen.write(volume, UNUSABLE[damage](lastseen.load(volume)))
+    assert changes(volume).pending_files == 21
+    (files / "folder" / "file-3").write_bytes(b"new")
+    (files / "folder" / "file-4").unlink()
+    report = space.save(volume)
+    assert (report.number, report.changed_files, report.skipped) == (2, 20, ())
+    back = space.volume("back")
+    space.restore(back)
+    assert tree(back.files) == tree(files)
+    (files / "new").touch()
+    assert space.save(volume).changed_files == 1
+
+
+def test_a_path_that_was_taken_twice_is_in_the_listing_as_it_was_taken_last():
+    gathered = Gathering()
+    for path, size, stamp in ((b"b", 1, 1), (b"a", 2, 2), (b"b", 3, 3)):
+        gathered.add(Entry(path, FILE, 0o644, 0, size), stamp_of(stamp, stamp))
+    entries, stamps = gathered.taken()
+    assert [(entry.path, entry.size) for entry in entries] == [(b"a", 2), (b"b", 3)]
+    assert list(stamps) == [stamp_of(2, 2), stamp_of(3, 3)]
