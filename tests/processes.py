@@ -13,6 +13,14 @@ def variables(process: psutil.Process) -> dict[str, str]:
         return {}
 
 
+def command(process: psutil.Process) -> list[str]:
+    """Its arguments; nothing of one that ended or that may not be read."""
+    try:
+        return process.cmdline()
+    except (psutil.Error, OSError):
+        return []
+
+
 def words(process: psutil.Process) -> list[str]:
     """Its arguments and its variables' values; nothing of one that ended or that may not be read."""
     try:

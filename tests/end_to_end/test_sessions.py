@@ -7,6 +7,8 @@ import signal
 import psutil
 import pytest
 
+from tests.processes import command
+
 from .product import until
 
 PUT_IN = (".workspace.initialized", ".venv-3.11", ".local/share/jupyter/kernels/python3")
@@ -97,12 +99,12 @@ async def test_a_notebook_is_adopted_after_the_hub_was_killed(own_product):
     person.start()
     before = person.server()["started"]
     for one in product.processes():
-        words = one.cmdline()
-        if "jupyterhub" in " ".join(words[:4]) and any("jupyterhub_config" in word for word in words):
+        said = command(one)
+        if "jupyterhub" in " ".join(said[:4]) and any("jupyterhub_config" in word for word in said):
             one.kill()
     product.process.send_signal(signal.SIGKILL)
     product.process.wait()
-    agents = [one for one in product.processes() if "jupyterhub_notebooks.agent" in " ".join(one.cmdline())]
+    agents = [one for one in product.processes() if "jupyterhub_notebooks.agent" in " ".join(command(one))]
     assert agents
     product.start()
     until(lambda: (person.server() or {}).get("ready"), 60, what="the adopted server")

@@ -85,8 +85,12 @@ def test_a_quiet_notebook_is_saved_and_stopped_and_says_why(hub):
     until(lambda: session_of(hub, "quinn").closed_at, 60, what="the idle stop")
     row = session_of(hub, "quinn")
     assert row.id == begun.id and row.cause == "idle" and row.ended_at
-    stop = intents.last_stop(hub.ledger, row.id)
-    assert stop.cause == "idle" and stop.actor is None and stop.done_at
+    stop = until(
+        lambda: (found := intents.last_stop(hub.ledger, row.id)).done_at and found,
+        30,
+        what="the end of the stop",
+    )
+    assert stop.cause == "idle" and stop.actor is None
     assert stop.evidence["verdict"] == "quiet" and stop.evidence["limit_seconds"] == IDLE_SECONDS
     assert {one["name"] for one in stop.evidence["signals"]} >= {"kernel", "cpu"}
     assert snapshots.head(hub.ledger, row.workspace) is not None
