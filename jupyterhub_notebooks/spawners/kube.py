@@ -37,8 +37,6 @@ from .waiting import Patience, unless_fails
 
 LOOK_SECONDS = 0.1
 REQUEST_SECONDS = 10.0
-#: A cluster that did not answer is asked again after so long.
-AGAIN_SECONDS = 2.0
 #: A kubelet gives 2 s to what is ended by force.
 KILLED_SECONDS = 20.0
 LABEL_LENGTH = 63
@@ -147,12 +145,7 @@ class KubeNotebookSpawner(ContainedSpawner, Watching):
         except ApiException as error:
             raise podrefused.refused(error.status, str(error.body or ""), self.settings.contact) from error
         except (TimeoutError, OSError) as error:
-            raise NotStarted(
-                "The cluster does not answer",
-                str(error),
-                ("Start it again in a moment", f"Ask {self.settings.contact}"),
-                cause="not_created",
-            ) from error
+            raise podwatch.away(str(error), self.settings.contact) from error
         finally:
             starting.cancel()
 
@@ -254,7 +247,7 @@ class KubeNotebookSpawner(ContainedSpawner, Watching):
             except AWAY as error:
                 self.log.warning("The end of session %s is asked for again: %s", session.id, error)
                 told = told or await self._told_to_finish(session)
-                await asyncio.sleep(AGAIN_SECONDS)
+                await asyncio.sleep(podwatch.AWAY_SECONDS)
 
     async def _told_to_finish(self, session: Session) -> bool:
         """Whether the order could be written; an agent follows it with its next heartbeat."""

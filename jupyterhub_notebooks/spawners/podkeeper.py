@@ -16,13 +16,11 @@ from typing import Any, Protocol
 from ..errors import NotFound
 from ..ledger import Ledger, Session, sessions
 from . import podends, pods
-from .podwatch import gave_up
+from .podwatch import AWAY_SECONDS, gave_up
 
 LOOK_SECONDS = 0.5
 #: The Hub's own look comes first: it reads from a pod that is over why it ended.
 KEPT_SECONDS = 60.0
-#: A cluster that does not answer is asked again after so long.
-AWAY_SECONDS = 2.0
 
 
 class Kept(Protocol):

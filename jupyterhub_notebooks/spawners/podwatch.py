@@ -96,7 +96,9 @@ class PodWatch:
             there = await self._spawner.pods_there()
             if there is None:  # no news: what was seen before stays
                 if now - heard >= self._bounds.machine_seconds:
-                    raise _away(now - heard, self._spawner.settings.contact)
+                    raise away(
+                        f"It was waited for {show_duration(now - heard)}", self._spawner.settings.contact
+                    )
                 await asyncio.sleep(AWAY_SECONDS)
                 continue
             since, heard = since + (now - heard if now - heard > AWAY_SECONDS else 0.0), now
@@ -229,10 +231,10 @@ def _shown(told: Told) -> tuple[str, ...]:
     return (told.what, told.step, told.sentence() if told.what == WAITS else "")
 
 
-def _away(seconds: float, contact: str) -> NotStarted:
+def away(why: str, contact: str) -> NotStarted:
+    """The error of a start whose cluster does not answer."""
     return NotStarted(
-        "The cluster does not answer", f"It was waited for {show_duration(seconds)}",
-        ("Start it again in a moment", f"Ask {contact}"), cause="not_created",
+        "The cluster does not answer", why, ("Start it again in a moment", f"Ask {contact}"), cause="not_created"
     )  # fmt: skip
 
 

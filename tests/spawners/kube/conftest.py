@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import docker_engine
+from tests.cluster import running
 from tests.hub import start_hub
 from tests.spawners.docker.conftest import profile
 
@@ -40,6 +41,18 @@ def rules():
 
     found = YAML(typ="safe").load_all(ROLE)
     return next(one for one in found if one["kind"] == "Role")["rules"]
+
+
+@contextlib.contextmanager
+def own_cluster(nodes=1):
+    """A cluster that no other test uses, for those that break its machines or its API."""
+    try:
+        with running.running(nodes=nodes) as found:
+            if found.own is None:
+                pytest.skip("parts of it are killed here: only a cluster of the tests' own is used")
+            yield found
+    except running.NoCluster as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,12 @@ import contextlib
 
 import pytest
 
-from tests.cluster import parts, running
+from tests.cluster import parts
 from tests.cluster.api import ApiError
 from tests.hub import until
 from tests.spawners.conftest import last_session
 
-from .conftest import kube_hub, loaded
+from .conftest import kube_hub, loaded, own_cluster
 from .test_pods import pod, run, started
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -18,13 +18,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 @pytest.fixture(scope="module")
 def cluster():
     """Its own: schedulers and machines need a while to find an API server again."""
-    try:
-        with running.running() as found:
-            if found.own is None:
-                pytest.skip("the API server is killed here: only a cluster of the tests' own is used")
-            yield found
-    except running.NoCluster as missing:
-        pytest.skip(str(missing))
+    with own_cluster() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,11 @@ import time
 
 import pytest
 
-from tests.cluster import running
 from tests.hub import until
 from tests.spawners.conftest import last_session
 
 from . import ways
-from .conftest import kube_hub, loaded
+from .conftest import kube_hub, loaded, own_cluster
 from .test_kept import without_volume
 from .test_pods import claims, pod, run, started
 
@@ -24,13 +23,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 @pytest.fixture(scope="module")
 def cluster():
     """Two nodes, so that there is another one."""
-    try:
-        with running.running(nodes=2) as found:
-            if not found.nodes:
-                pytest.skip("machines are killed here: only a cluster of the tests' own is used")
-            yield found
-    except running.NoCluster as missing:
-        pytest.skip(str(missing))
+    with own_cluster(nodes=2) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
