@@ -99,13 +99,8 @@ def save(
         base = volume.settle(snapshots)
         if base != was and base is not None:  # the commit before this one had arrived after all
             number, parent = max(number, base + 1), base
-        if kind == "save" and (parent or None) != (base or None):
-            raise Refusal(
-                "This volume's files do not come from the snapshot that a save would follow",
-                f"They come from {base or 'an unknown one'}, the save would follow {parent or 'none'}.",
-                ["Save them as a recovery snapshot"],
-                label="base",
-            )
+        if kind == "save":
+            _refuse_another_base(base, parent)
         glance = glancing.unchanged(volume, snapshots, workspace_id, never_saved, always_read)
         if glance is not None:
             seconds = time.monotonic() - began
@@ -133,6 +128,16 @@ def save(
                 else:
                     lastseen.forget(volume)
     raise AssertionError("the last try returns or raises")
+
+
+def _refuse_another_base(base: int | None, parent: int | None) -> None:
+    if (parent or None) != (base or None):
+        raise Refusal(
+            "This volume's files do not come from the snapshot that a save would follow",
+            f"They come from {base or 'an unknown one'}, the save would follow {parent or 'none'}.",
+            ["Save them as a recovery snapshot"],
+            label="base",
+        )
 
 
 def _refuse_unfinished(volume: Volume) -> None:
