@@ -24,6 +24,7 @@ from ..workspace.copying import CopyReport, clean, copy_all, copy_paths
 from ..workspace.differing import Difference, differences
 from ..workspace.exporting import export_zip_file
 from .progress_bar import Bar
+from .workspace_exporting import TO_OPTION, Folder, folder_of, to_objects
 from .workspace_opening import (
     BREAK,
     EVERYTHING,
@@ -40,14 +41,12 @@ from .workspace_words import difference_json, difference_line, entry_json, print
 
 
 @click.command("restore")
-@click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.argument("directory", metavar="[DIR]", required=False, type=Folder())
 @options
 @EVERYTHING
 @click.option("--snapshot", "number", type=int, help="Its number [default: the newest of kind save].")
 @click.option("--path", "paths", multiple=True, help="Only this file or folder; may be given several times.")
-@click.option(
-    "--to", type=click.Path(path_type=Path), help="Write copies below this directory, in place of DIR."
-)
+@click.option("--to", type=Folder(), help="Write copies below this directory, in place of DIR.")
 @click.option(
     "--replace",
     is_flag=True,
@@ -195,30 +194,42 @@ def cat_command(number: int, path: str, store: str, store_options: tuple[str, ..
 
 @click.command("export")
 @SNAPSHOT
-@click.argument("target", metavar="ZIP|DIR", type=click.Path(path_type=Path))
+@click.argument("target", metavar="ZIP|DIR|s3://…")
 @at_store
+@TO_OPTION
 @click.option("--path", "paths", multiple=True, help="Only this file or folder; may be given several times.")
 def export_command(
     number: int,
-    target: Path,
+    target: str,
     store: str,
     store_options: tuple[str, ...],
+    to_options: tuple[str, ...],
     as_json: bool,
     paths: tuple[str, ...],
 ) -> None:
-    """Write a snapshot as a zip (a name that ends in .zip) or as plain files in a new directory."""
+    """Write a snapshot as a zip (a name that ends in .zip), as plain files in a new directory, or as plain objects.
+
+    s3://BUCKET/PREFIX gets one object per file, under the file's path; modes, links, empty folders and names that are
+    no text stand in its notebooks-export.json. The place has to be empty; cut off, the command is run again and goes
+    on. file:///DIR is the directory.
+    """
     space = existing(store, store_options)
     _known(space, (number,))
-    if target.suffix.lower() != ".zip":
-        _say(_copied(space, number, paths, target, False, as_json), target, as_json)
+    chosen = [os.fsencode(path) for path in paths]
+    if target.startswith("s3://"):
+        to_objects(space, number, target, to_options or store_options, chosen, as_json, store)
+        return
+    folder = folder_of(target)
+    if folder.suffix.lower() != ".zip":
+        _say(_copied(space, number, paths, folder, False, as_json), folder, as_json)
         return
     with Bar("Exporting", as_json) as bar:
         report = export_zip_file(
             space,
             space,
             number,
-            target,
-            paths=[os.fsencode(path) for path in paths],
+            folder,
+            paths=chosen,
             progress=bar.show,
             cancelled=bar.cancelled,
         )
@@ -228,7 +239,7 @@ def export_command(
     say_skipped(tuple((was, f"called {name} in the zip") for was, name in report.renamed))
     print(
         f"Exported {count(report.files, 'file')} of snapshot {number}, {show_size(report.size_bytes)}, "
-        f"to {target}."
+        f"to {folder}."
     )
 
 
