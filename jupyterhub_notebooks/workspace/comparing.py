@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from .entries import DIRECTORY, FILE, Entry, order
 from .gathering import Gathering
+from .hardlinks import Links
 from .lastseen import LastSeen
 from .scanning import SETTLED_NS, Found
 from .stamps import UNSETTLED, Stamp, stamp_of
@@ -27,15 +28,15 @@ _MARKER = MARKER.encode()
 
 
 class Plan(NamedTuple):
-    """kept: entries as they were, of files that stay, with their stamps. read: what must be read. links: path to the
-    first path of the same file.
+    """kept: entries as they were, of files that stay, with their stamps. read: what must be read. links: further names of
+    files in both.
 
     recheck: paths in read that stat alone calls unchanged. before: all entries of last.
     """
 
     kept: Gathering
     read: list[Found]
-    links: dict[bytes, bytes]
+    links: Links
     recheck: set[bytes]
     before: list[Entry]
 
@@ -46,19 +47,15 @@ def plan(
     """Decides for each file of found (in listing order) whether what is known of it still holds. Lets go of found on the
     way: it is empty then. Raises Unusable."""
     settled_ns = last.tick_ns - SETTLED_NS if last else 0
-    result = Plan(Gathering(), [], {}, set(), [])
+    result = Plan(Gathering(), [], Links(), set(), [])
     known = _Known(last, result.before)
-    firsts: dict[tuple[int, int], bytes] = {}
     found.reverse()
     while found:
         item = found.pop()
         if item.kind != FILE:
             continue
-        if item.links > 1:
-            first = firsts.setdefault((item.device, item.inode), item.path)
-            if first != item.path:
-                result.links[item.path] = first
-                continue
+        if item.links > 1 and result.links.further(item, settled_ns):
+            continue
         old, stamp = known.of(item.path)
         if old is None or not _looks_same(item, old, stamp):
             result.read.append(item)
@@ -68,6 +65,7 @@ def plan(
         else:
             result.kept.add(old._replace(hard_link_to=b"") if old.hard_link_to else old, stamp)
     known.finish()
+    result.links.all_seen()
     return result
 
 

@@ -7,10 +7,10 @@ last counts.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 
 from .attributes import xattrs_of
-from .entries import DIRECTORY, FILE, SYMLINK, Entry, order
+from .entries import DIRECTORY, SYMLINK, Entry, order
 from .scanning import Found
 from .stamps import UNSETTLED, Stamp, Stamps
 
@@ -39,20 +39,18 @@ class Gathering:
         there = {entry.path for entry in self._entries}
         folders = tuple(path + b"/" for path in blind)
         wanted = set(unread)
+        firsts: dict[bytes, bytes] = {}
         for entry in base:
             if (entry.path in wanted or entry.path.startswith(folders)) and entry.path not in there:
-                self.add(entry._replace(hard_link_to=b""))
+                first = firsts.setdefault(entry.hard_link_to or entry.path, entry.path)
+                self.add(entry._replace(hard_link_to=first if first != entry.path else b""))
 
-    def link(self, links: Mapping[bytes, bytes]) -> None:
-        """Further names (path to first path) of files that are here."""
-        if not links:
-            return
-        firsts = set(links.values())
-        found = {entry.path: at for at, entry in enumerate(self._entries) if entry.path in firsts}
-        for path, first in links.items():
-            at = found.get(first)
-            if at is not None and self._entries[at].kind == FILE:
-                self.add(self._entries[at]._replace(path=path, hard_link_to=first), self._stamps[at])
+    def find(self, paths: Container[bytes]) -> dict[bytes, int]:
+        """Where (for ``at``) those of paths are that are here."""
+        return {entry.path: at for at, entry in enumerate(self._entries) if entry.path in paths}
+
+    def at(self, place: int) -> tuple[Entry, Stamp]:
+        return self._entries[place], self._stamps[place]
 
     def taken(self) -> tuple[list[Entry], Stamps]:
         """All of it in the order of a listing; nothing is left here."""

@@ -20,7 +20,6 @@ from . import glancing, ignore, lastseen, scanning
 from .comparing import (
     FILE_BYTES,
     Plan,
-    batches,
     nothing_differs,
     plan,
     worth_joining,
@@ -29,8 +28,8 @@ from .crew import Crew
 from .entries import FILE, Entry, Piece, shown
 from .fetching import fetcher
 from .gathering import Gathering, no_files
+from .intake import Intake
 from .keys import WrongKey, keys_of
-from .large import Large
 from .lastseen import LastSeen
 from .looking import Pending as Pending
 from .looking import changes as changes
@@ -42,8 +41,7 @@ from .ports import Blocks, CommitFacts, MissingBlocks, OnProgress, Snapshots
 from .reading import Gone, Unreadable, look
 from .scanning import Found
 from .snapshots import SnapshotHead, compose_snapshot, head_of, parse_snapshot
-from .stamps import UNSETTLED, stamp_of
-from .storing import Read, Storing
+from .storing import Storing
 from .volume import Volume
 
 AlwaysRead = Callable[[], set[tuple[int, int]]]
@@ -203,7 +201,6 @@ class _Save:
         storing = self._store(todo, base or (), leaves)
         storing.all_read()
         self.gathered.keep_unreadable({path for path, _ in self.skipped}, seen.blind, base or ())
-        self.gathered.link(todo.links)
         after, stamps = self.gathered.taken()
         size = sum(entry.size for entry in after)
         files = sum(entry.kind == FILE for entry in after)
@@ -292,50 +289,16 @@ class _Save:
                 contents[entry.content] = entry.pieces
                 known.update(piece.block for piece in entry.pieces)
         known.update({self.keys.hash_of(leaf) for leaf in leaves} - set(self.distrust))
-        small = [item for item in todo.read if item.size <= FILE_BYTES]
-        crew = Crew(len(small))
+        crew = Crew(sum(item.size <= FILE_BYTES for item in todo.read))
         storing = Storing(self.blocks, known, contents, crew)
         self._total(todo.read)
-        large = [item for item in todo.read if item.size > FILE_BYTES]
-        todo.read.clear()
-        with Pool(self.cancelled, name="save") as pool, crew:
-            slices = Large(self.files, storing, pool, self._read, self._step)
-            for item in large:
-                slices.begin(item)
-
-            def bundled(results: list[Read]) -> None:
-                for result in results:
-                    if result.grown:
-                        self.moved = True
-                        slices.begin(result.found)
-                    else:
-                        self._note(result)
-                read = [result for result in results if not result.grown]
-                self._step(sum(result.asked.size for result in read), len(read))
-
-            for batch in batches(small):
-                cost = 3 * sum(item.size for item in batch)
-                pool.submit(cost, storing.bundle, self.files, batch, done=bundled)
-            pool.finish()
+        with crew:
+            intake = Intake(self.files, storing, self.gathered, todo.links, self.cancelled, self._step)
+            intake.take(todo.read)
+            intake.take_names()
+        self.skipped += intake.skipped
+        self.moved |= intake.moved
         return storing
-
-    def _read(self, result: Read) -> None:
-        """One file that was read slice by slice."""
-        self._step(result.asked.size if result.asked.size <= FILE_BYTES else 0, 1)
-        self._note(result)
-
-    def _note(self, result: Read) -> None:
-        path, asked, found = result.asked.path, result.asked, result.found
-        if result.entry is None or (found.inode, found.ctime_ns) != (asked.inode, asked.ctime_ns):
-            self.moved = True
-        if result.why:
-            self.skipped.append((path, result.why))
-        if result.entry is not None:
-            stamp = stamp_of(found.inode, found.ctime_ns) if result.settled else UNSETTLED
-            self.gathered.add(result.entry, stamp)
-            if not result.settled:
-                self.moved = True
-                self.skipped.append((path, "it changed while it was read; saved as it was read last"))
 
     def _commit(
         self,
