@@ -64,6 +64,22 @@ def decode_in_place(
     return body
 
 
+def beyond_use(name: bytes, stored: bytes, keys: Keys = OPEN) -> bool:
+    """Whether nobody can ever make ``name`` of the stored bytes: not what they say of their length themselves, and
+    neither a later format nor another workspace's key could be what is missing."""
+    if len(stored) < HEADER.size or stored[: len(MAGIC)] != MAGIC:
+        return True
+    _, version, codec, length = HEADER.unpack_from(stored)
+    mine = (PLAIN_ENCRYPTED, ZSTD_ENCRYPTED) if keys.id is not None else (PLAIN, ZSTD)
+    if version != FORMAT or codec not in mine:
+        return False
+    try:
+        decode_in_place(name, stored, length, keys)
+    except Damaged:
+        return True
+    return False
+
+
 def _body(name: bytes, stored: bytes, length: int, keys: Keys, into: memoryview | None) -> bytes | memoryview:
     if not 0 < length <= MOST_PLAIN:
         raise damaged(name, f"a block of {length} bytes cannot be")

@@ -6,6 +6,7 @@ something odd that costs nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ from ..contract import Progress
 from ..errors import Damaged, NotFound
 from . import fetching
 from .blocks import HEADER, MOST_STORED
-from .entries import FILE, Entry, content_of, order, shown
+from .entries import FILE, Entry, Piece, content_of, order, shown
 from .keys import keys_of
 from .pages import PageRef, below
 from .pool import Pool
@@ -48,11 +49,15 @@ class CheckReport:
     hints: tuple[Problem, ...]
 
 
+#: A block's name, the plain length that a listing says it has, and (where listings disagree about what is in it) what
+#: one of them says.
+_Block = tuple[bytes, int, bytes]
+
+
 @dataclass
 class _Need:
-    """A data block: its plain length, and who needs it."""
+    """A data block as listings that agree about it describe it, and who needs it."""
 
-    length: int
     snapshots: set[int] = field(default_factory=set)
     files: dict[bytes, None] = field(default_factory=dict)
     parts: dict[tuple[int, int], bytes] = field(default_factory=dict)
@@ -76,11 +81,10 @@ def check(
         one.snapshot(number, snapshots)
     one.gaps()
     sizes = dict(stored) if stored is not None else None
-    if read_data or sizes is None:
-        one.read(progress)
+    one.read(progress, every=read_data or sizes is None)
     if sizes is not None:
         one.compare(sizes)
-    needed = {name.hex() for name in (*one.needs, *one.pages)}
+    needed = {name.hex() for name in (*(block[0] for block in one.needs), *one.pages)}
     unused = {name: size for name, size in (sizes or {}).items() if name not in needed}
     if unused:
         what = f"{len(unused)} blocks with {sum(unused.values())} bytes are in no snapshot"
@@ -108,17 +112,17 @@ class _Check:
         self._keys = keys_of(blocks)
         self.errors: list[Problem] = []
         self.hints: list[Problem] = []
-        self.needs: dict[bytes, _Need] = {}
+        self.needs: dict[_Block, _Need] = {}
         self.pages: dict[bytes, int] = {}
         self.files = 0
-        self._bad: dict[bytes, str] = {}
+        self._bad: set[_Block] = set()
         self._gaps: dict[bytes, tuple[Gap, list[SnapshotHead]]] = {}
 
     def snapshot(self, number: int, snapshots: Snapshots) -> None:
         """One snapshot with all its pages."""
         lost = f"Snapshot {number} cannot be restored"
         try:
-            head = head_of(snapshots, number)
+            head = fetching.certain(lambda: head_of(snapshots, number))
         except (Damaged, NotFound) as error:
             self.errors.append(Problem(error.sentence(), lost, (number,)))
             return
@@ -184,58 +188,71 @@ class _Check:
         for piece in entry.pieces:
             if not piece.block:
                 continue
-            need = self.needs.setdefault(piece.block, _Need(piece.block_length))
-            if need.length != piece.block_length:
-                self._say(piece.block, "listings disagree on its length")
+            need = self._need(piece, entry.content if whole else b"")
             need.snapshots.add(number)
             need.files[entry.path] = None
             if whole:
                 need.parts[(piece.offset, piece.length)] = entry.content
 
-    def read(self, progress: OnProgress | None) -> None:
-        """Every data block: its bytes, and the content ids of the files in it."""
-        total = sum(need.length for need in self.needs.values())
+    def _need(self, piece: Piece, content: bytes) -> _Need:
+        """Where listings disagree, whoever is wrong alone pays for it."""
+        need = self.needs.setdefault((piece.block, piece.block_length, b""), _Need())
+        if content and need.parts.get((piece.offset, piece.length), content) != content:
+            return self.needs.setdefault((piece.block, piece.block_length, content), _Need())
+        return need
+
+    def read(self, progress: OnProgress | None, *, every: bool) -> None:
+        """Data blocks, their bytes and the content ids of the files in them: every one, or those of which listings
+        disagree."""
+        blocks = list(self.needs) if every else self._disputed()
+        total = sum(length for _, length, _ in blocks)
         done = 0
 
-        def note(result: tuple[bytes, str]) -> None:
+        def note(result: tuple[_Block, str]) -> None:
             nonlocal done
-            name, why = result
-            done += self.needs[name].length
+            block, why = result
+            done += block[1]
             if why:
-                self._say(name, why)
+                self._say(block, why)
             if progress is not None:
                 progress(Progress(done, total))
 
-        self._blocks.expect([name.hex() for name in self.needs])
+        self._blocks.expect([name.hex() for name, _, _ in blocks])
         with Pool(self._cancelled, name="check") as pool:
-            for name, need in self.needs.items():
-                pool.submit(2 * need.length, self._one, name, need, done=note)
+            for block in blocks:
+                pool.submit(2 * block[1], self._one, block, done=note)
             pool.finish()
 
-    def _one(self, name: bytes, need: _Need) -> tuple[bytes, str]:
+    def _disputed(self) -> list[_Block]:
+        """Blocks that are described in several ways."""
+        ways = Counter(name for name, _, _ in self.needs)
+        return [block for block in self.needs if ways[block[0]] > 1]
+
+    def _one(self, block: _Block) -> tuple[_Block, str]:
+        name, whole, _ = block
         try:
-            plain = memoryview(fetching.get(self._blocks, name, need.length))
+            plain = memoryview(fetching.certain(lambda: fetching.get(self._blocks, name, whole)))
         except Damaged as error:
-            return name, error.why
-        for (offset, length), content in need.parts.items():
+            return block, error.why
+        for (offset, length), content in self.needs[block].parts.items():
             if self._keys.hash_of(plain[offset : offset + length]) != content:
-                return name, "a file's place in it holds another file's bytes"
-        return name, ""
+                return block, "a file's place in it holds another file's bytes"
+        return block, ""
 
     def compare(self, sizes: dict[str, int]) -> None:
         """What the store's own listing shows."""
-        for name, need in self.needs.items():
-            size = sizes.get(name.hex())
+        for block in self.needs:
+            size = sizes.get(block[0].hex())
             if size is None:
-                self._say(name, "it is missing")
-            elif not HEADER.size < size <= min(MOST_STORED, need.length + 65536):
-                self._say(name, f"{size} bytes are stored of it")
+                self._say(block, "it is missing")
+            elif not HEADER.size < size <= min(MOST_STORED, block[1] + 65536):
+                self._say(block, f"{size} bytes are stored of it")
 
-    def _say(self, name: bytes, why: str) -> None:
-        if name in self._bad:
+    def _say(self, block: _Block, why: str) -> None:
+        if block in self._bad:
             return
-        self._bad[name] = why
-        need = self.needs[name]
+        self._bad.add(block)
+        name, need = block[0], self.needs[block]
         files = [shown(path) for path in list(need.files)[:_SHOWN]]
         more = f" and {len(need.files) - _SHOWN} more" if len(need.files) > _SHOWN else ""
         numbers = tuple(sorted(need.snapshots))

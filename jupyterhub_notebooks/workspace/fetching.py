@@ -5,13 +5,34 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from ..errors import Damaged, NotFound
 from .blocks import decode
-from .keys import keys_of
+from .keys import WrongKey, keys_of
 from .pages import Fetch
 from .pool import threads
 from .ports import Blocks, Cancelled
+
+#: So often is read what is not whole, before anything is said or done for its being damaged.
+READS = 3
+
+T = TypeVar("T")
+
+
+def certain(read: Callable[[], T]) -> T:
+    """What read answers, asked again where that is damaged: one bad answer of a store is no damage in it.
+
+    Raises Damaged where it always is, and WrongKey at once.
+    """
+    for _ in range(READS - 1):
+        try:
+            return read()
+        except WrongKey:
+            raise
+        except Damaged:
+            continue
+    return read()
 
 
 def get(blocks: Blocks, name: bytes, length: int) -> bytes:

@@ -2,8 +2,8 @@
 
 Promises: nothing of what was there is changed before the new snapshot is committed; a file is in it only where all its
 bytes were read and verified; a file whose bytes lie whole in another snapshot is taken from there; what is lost is named
-with the newest snapshot that has an older version. A damaged block is removed only where its own bytes show that nothing
-can be made of it, so that a later save can store it again.
+with the newest snapshot that has an older version. Nothing is taken for damaged after one bad read. A damaged block is
+removed only where its own bytes show that nothing can be made of it, so that a later save can store it again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Protocol
 from ..contract import Progress
 from ..errors import Damaged, NotFound
 from . import fetching
-from .blocks import FORMAT, HEADER, MAGIC, encode
+from .blocks import beyond_use, encode
 from .entries import DIRECTORY, FILE, Entry, Piece, order, shown
 from .keys import WrongKey, keys_of
 from .pages import build
@@ -25,6 +25,9 @@ from .pool import Pool
 from .ports import Blocks, CommitFacts, OnProgress, Snapshots
 from .salvaging import Gap, entries, left_of
 from .snapshots import SnapshotHead, compose_snapshot, head_of
+
+#: A block's name, and its plain length as a listing says it.
+_Block = tuple[bytes, int]
 
 
 class Repairable(Blocks, Snapshots, Protocol):
@@ -124,12 +127,16 @@ def _heads(space: Snapshots) -> tuple[dict[int, SnapshotHead], list[int]]:
     unreadable = []
     for number in space.numbers():
         try:
-            heads[number] = head_of(space, number)
+            heads[number] = _head(space, number)
         except WrongKey:
             raise
         except (Damaged, NotFound):
             unreadable.append(number)
     return heads, unreadable
+
+
+def _head(space: Snapshots, number: int) -> SnapshotHead:
+    return fetching.certain(lambda: head_of(space, number))
 
 
 class _Repair:
@@ -146,8 +153,8 @@ class _Repair:
         self._space, self._heads, self._number = space, heads, number
         self._progress, self._cancelled = progress, cancelled
         self._keys = keys_of(space)
-        self._bad: dict[bytes, str] = {}
-        self._sound: set[bytes] = set()
+        self._bad: dict[_Block, str] = {}
+        self._sound: set[_Block] = set()
         self._gaps: list[Gap] = []
         self.good: list[Entry] = []
         self.lost: list[Lost] = []
@@ -193,42 +200,44 @@ class _Repair:
 
     def _verify(self, found: list[Entry]) -> None:
         """Reads every block that found needs and that was not read yet."""
-        lengths = {
-            piece.block: piece.block_length
+        wanted = {
+            (piece.block, piece.block_length): None
             for entry in found
             for piece in entry.pieces
-            if piece.block and piece.block not in self._sound and piece.block not in self._bad
+            if piece.block
         }
-        total, done = sum(lengths.values()), 0
+        blocks = [block for block in wanted if block not in self._sound and block not in self._bad]
+        total, done = sum(length for _, length in blocks), 0
 
-        def note(result: tuple[bytes, str]) -> None:
+        def note(result: tuple[_Block, str]) -> None:
             nonlocal done
-            name, why = result
+            block, why = result
             if why:
-                self._bad[name] = why
+                self._bad[block] = why
             else:
-                self._sound.add(name)
-            done += lengths[name]
+                self._sound.add(block)
+            done += block[1]
             if self._progress is not None:
                 self._progress(Progress(done, total))
 
-        self._space.expect([name.hex() for name in lengths])
+        self._space.expect([name.hex() for name, _ in blocks])
         with Pool(self._cancelled, name="repair") as pool:
-            for name, length in lengths.items():
-                pool.submit(2 * length, self._one, name, length, done=note)
+            for block in blocks:
+                pool.submit(2 * block[1], self._one, block, done=note)
             pool.finish()
 
-    def _one(self, name: bytes, length: int) -> tuple[bytes, str]:
+    def _one(self, block: _Block) -> tuple[_Block, str]:
         try:
-            fetching.get(self._space, name, length)
+            fetching.certain(lambda: fetching.get(self._space, *block))
         except WrongKey:
             raise
         except Damaged as error:
-            return name, error.why
-        return name, ""
+            return block, error.why
+        return block, ""
 
     def _why(self, entry: Entry) -> str:
-        return next((self._bad[piece.block] for piece in entry.pieces if piece.block in self._bad), "")
+        whys = (self._bad.get((piece.block, piece.block_length)) for piece in entry.pieces)
+        return next((why for why in whys if why), "")
 
     def _others(self, bad: Mapping[bytes, Entry]) -> tuple[dict[bytes, tuple[Piece, ...]], dict[bytes, int]]:
         """From the other snapshots, newest first: whole copies of what is damaged, and who has older versions."""
@@ -287,22 +296,26 @@ class _Repair:
         """Removes damaged blocks of which nothing can be made; a save can store them again under their names."""
         removed = 0
         kept = {piece.block for entry in self.good for piece in entry.pieces}
-        for name in [*self._bad, *(gap.ref.name for gap in self._gaps)]:
-            if name not in kept and self._hopeless(name):
+        bad = {name for name, _ in self._bad} | {gap.ref.name for gap in self._gaps}
+        for name in sorted(bad - kept):
+            if self._hopeless(name):
                 self._space.remove_block(name.hex())
                 removed += 1
         return removed
 
     def _hopeless(self, name: bytes) -> bool:
-        """Whether the stored bytes are there, and are neither of a later format nor another key's."""
-        try:
-            stored = self._space.get(name.hex())
-        except NotFound:
-            return False
-        if len(stored) < HEADER.size or stored[: len(MAGIC)] != MAGIC:
-            return True
-        _, version, codec, _ = HEADER.unpack_from(stored)
-        return bool(version == FORMAT and codec in ((2, 3) if self._keys.id is not None else (0, 1)))
+        """Whether the stored bytes are there, however often they are read, and are never what their name says.
+
+        What a listing says of them counts for nothing here: whoever wrote it may have lied.
+        """
+        for _ in range(fetching.READS):
+            try:
+                stored = self._space.get(name.hex())
+            except NotFound:
+                return False
+            if not beyond_use(name, stored, self._keys):
+                return False
+        return True
 
 
 def _with_parents(good: list[Entry]) -> Iterator[Entry]:

@@ -1,6 +1,7 @@
 """Reading a listing that may be damaged: all that is left of it, and between which paths something is missing.
 
-Promises: one damaged page hides only what lies below it; a wrong key or an unreachable store is no damage and is raised.
+Promises: one damaged page hides only what lies below it; a page is read again before it is
+said to be damaged; a wrong key or an unreachable store is no damage and is raised.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def _each(
 
     def one(ref: PageRef) -> bytes | Damaged:
         try:
-            return fetching.get(blocks, ref.name, ref.length)
+            return fetching.certain(lambda: fetching.get(blocks, ref.name, ref.length))
         except WrongKey:
             raise
         except Damaged as error:

@@ -2,18 +2,20 @@
 
 import os
 import random
+from dataclasses import replace
 
 import pytest
 
 from jupyterhub_notebooks.errors import Damaged, NotFound
-from jupyterhub_notebooks.workspace import check, listing
+from jupyterhub_notebooks.workspace import WorkspaceStore, check, listing, open_store
+from jupyterhub_notebooks.workspace.blocks import encode
 from jupyterhub_notebooks.workspace.fetching import fetcher
-from jupyterhub_notebooks.workspace.pages import leaves_of
+from jupyterhub_notebooks.workspace.pages import build, leaves_of
 from jupyterhub_notebooks.workspace.pruning import prune
 from jupyterhub_notebooks.workspace.repairing import repair
-from jupyterhub_notebooks.workspace.snapshots import head_of
+from jupyterhub_notebooks.workspace.snapshots import compose_snapshot, head_of
 
-from .conftest import NOW, tree
+from .conftest import NOW, WORKSPACE, Space, tree
 from .test_damage import damage
 
 
@@ -193,3 +195,104 @@ def test_nothing_to_repair_is_said(space, volume):
     damage(space.folder / "store" / "snapshots" / "0000000001", "truncated")
     with pytest.raises(Damaged, match="Snapshot 1"):
         repaired(space, of=1)
+
+
+class Flips(WorkspaceStore):
+    """A store whose first answers for each block and snapshot have a flipped byte."""
+
+    times = 1
+
+    def __init__(self, *known):
+        super().__init__(*known)
+        self.left, self.fired = {}, 0
+
+    def get(self, what, /):
+        body, left = super().get(what), self.left.setdefault(what, self.times)
+        if not left:
+            return body
+        self.left[what] = left - 1
+        self.fired += 1
+        return body[:-5] + bytes([body[-5] ^ 1]) + body[-4:]
+
+
+def flipping(space, times):
+    made = Flips(space.store.store)
+    made.times = times
+    made.take_lease("a test", NOW)
+    return made
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_answers_that_are_bad_once_or_twice_cost_neither_a_block_nor_a_page_nor_a_snapshot(
+    space, volume, times
+):
+    many(volume)
+    (volume.files / "large").write_bytes(large(1))
+    space.save(volume)
+    (volume.files / "large").write_bytes(large(2))
+    space.save(volume)
+    before = sorted(space.store.store.list(""))
+    space.store.release_lease(NOW)
+    store = flipping(space, times)
+    report = repair(store, now=NOW, created_by="a test", remove_damaged=True)
+    assert store.fired > 10
+    assert (report.number, report.lost, report.unreadable, report.removed_snapshots) == (0, (), (), ())
+    store.release_lease(NOW)
+    known = {key for key, _ in before if not key.startswith("leases/")}
+    assert {key for key, _ in store.store.list("") if not key.startswith("leases/")} == known
+    assert not check(flipping(space, times), space.store).errors
+
+
+def test_a_block_that_is_whole_when_it_is_to_be_removed_stays(space, volume):
+    (volume.files / "large").write_bytes(large(1))
+    many(volume)
+    space.save(volume)
+    blocks = space.blocks()
+    space.store.release_lease(NOW)
+    store = flipping(space, 0)
+    store.left = {path.name: 3 for path in blocks}
+    store.left[head_of(space.store, 1).root.name.hex()] = 0
+    report = repair(store, now=NOW, created_by="a test")
+    assert report.lost
+    assert report.removed_blocks == 0
+    assert all(path.exists() for path in blocks)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_listing_that_lies_about_a_blocks_length_costs_nobody_that_block(tmp_path, encrypted):
+    store = WorkspaceStore(open_store((tmp_path / "store").as_uri()))
+    store.unlock(bytes(range(32)) if encrypted else None)
+    store.create(WORKSPACE, lease="objects", now=NOW)
+    store.take_lease("a test", NOW)
+    space = Space(tmp_path, store)
+    volume = space.volume()
+    (volume.files / "large").write_bytes(large(1))
+    (volume.files / "other").write_text("other")
+    space.save(volume)
+    lies = []
+    for entry in listing(store, store, 1):
+        if entry.path == b"large":
+            piece = entry.pieces[0]
+            lies.append(entry._replace(pieces=(piece._replace(block_length=piece.block_length + 1),)))
+        else:
+            lies.append(entry)
+    made = build(lies, store.keys)
+    for page in made.pages:
+        store.put(page.ref.name.hex(), encode(page.plain, store.keys))
+    head = replace(head_of(store, 1), number=2, parent=1, root=made.root, check="")
+    store.put_snapshot(2, compose_snapshot(head, bytes(16), store.keys))
+    victim, first = block(space, 1, b"large"), store.get(1)
+    store.remove_snapshot(1)
+    report = repair(store, now=NOW, created_by="a test")
+    assert [lost.path for lost in report.lost] == ["large"]
+    assert report.removed_blocks == 0
+    assert victim.exists()
+    store.put_snapshot(1, first)
+    assert repair(store, now=NOW, created_by="a test", of=2).mended_files == 1
+    assert [problem.snapshots for problem in check(store, store).errors] == [(2,)]
+    assert [problem.snapshots for problem in check(store, store, stored=store.block_sizes()).errors] == [(2,)]
+    back = space.volume("back")
+    space.restore(back, 1)
+    assert tree(back.files) == tree(volume.files)
+    damage(block(space, 1, b"large"), "flipped")
+    assert repair(store, now=NOW, created_by="a test", of=1).removed_blocks == 1
