@@ -179,8 +179,8 @@ class _Save:
         self, number: int, parent: int | None, kind: str, now: datetime, created_by: str, began: float
     ) -> SaveReport:
         head = self._base()
+        tick_ns = scanning.tick(self.files, os.fsencode(self.volume.state / "lock"))
         scanning.sync(self.files)
-        tick_ns = scanning.tick(self.files)
         leave = ignore.of(self.files, self.never_saved)
         self.skipped += [(ignore.FILE_NAME, f"{why}: {line}") for line, why in leave.problems]
         try:

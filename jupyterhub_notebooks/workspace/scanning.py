@@ -11,14 +11,17 @@ import ctypes.util
 import os
 import stat
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 
 from .entries import DIRECTORY, FILE, MOST_PATH, SYMLINK
 from .ignore import TICK, Ignore
+from .ports import Cancelled
 
 #: A file whose ctime is not at least this much older than a save's start is read again next time.
 SETTLED_NS = 2_000_000_000
-
+#: A start that no file is older than: all are read again next time.
+NO_TIME = 0
 
 _SMALL = 2**20
 _numbers: dict[int, int] = {}
@@ -57,13 +60,15 @@ _NO_FILES = {
 }
 
 
-def walk(files: bytes, ignore: Ignore) -> Seen:
-    """Everything below files that is not left out, in no particular order. Raises OSError for files itself."""
+def walk(files: bytes, ignore: Ignore, cancelled: Callable[[], bool] = lambda: False) -> Seen:
+    """Everything below files that is not left out, in no particular order. Raises OSError for files itself, Cancelled."""
     seen = Seen([], [], [], [])
     device = os.stat(files).st_dev
     waiting = [b""]
     while waiting:
         folder = waiting.pop()
+        if cancelled():
+            raise Cancelled("It was stopped before it was done")
         try:
             with os.scandir(os.path.join(files, folder) if folder else files) as inside:
                 for item in inside:
@@ -160,8 +165,21 @@ def _syncfs() -> ctypes._NamedFuncPointer | None:
     return _found_syncfs[0]  # type: ignore[return-value]
 
 
-def tick(files: bytes) -> int:
-    """The time of the file system that files lies on, in ns, as a new file there gets it."""
+def tick(files: bytes, state: bytes | None = None) -> int:
+    """The time of the file system that files lies on, in ns, as a change there gets it now; ``NO_TIME`` where nothing can
+    be changed there. state: a file of ours that may lie there as well.
+
+    To be asked before ``sync``: what is written through a memory map while that runs has a later time then.
+    """
+    for way in (_of_a_new_file, _of_the_directory, lambda _: _of_a_file(files, state)):
+        try:
+            return way(files)
+        except OSError:
+            continue  # nothing new fits there, or this account may not write there: the next way needs neither
+    return NO_TIME
+
+
+def _of_a_new_file(files: bytes) -> int:
     unnamed = getattr(os, "O_TMPFILE", None)
     if unnamed is not None:
         try:
@@ -169,16 +187,34 @@ def tick(files: bytes) -> int:
         except OSError:
             pass  # not every file system can; the file with a name below does for those
         else:
-            try:
-                os.utime(handle)
-                return os.fstat(handle).st_ctime_ns
-            finally:
-                os.close(handle)
+            return _touched(handle)
     path = os.path.join(files, TICK)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     try:
-        os.utime(handle)
+        return _touched(handle)
+    finally:
+        os.unlink(path)
+
+
+def _of_the_directory(files: bytes) -> int:
+    """Its own times are no part of a workspace, and stay as they are but for that of its change."""
+    return _touched(os.open(files, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), same=True)
+
+
+def _of_a_file(files: bytes, state: bytes | None) -> int:
+    if state is None or os.stat(state).st_dev != os.stat(files).st_dev:
+        return NO_TIME
+    return _touched(os.open(state, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC))
+
+
+def _touched(handle: int, same: bool = False) -> int:
+    """The time of the change that it gets. same: its other times stay."""
+    try:
+        before = os.fstat(handle)
+        if same:
+            os.utime(handle, ns=(before.st_atime_ns, before.st_mtime_ns))
+        else:
+            os.utime(handle)
         return os.fstat(handle).st_ctime_ns
     finally:
         os.close(handle)
-        os.unlink(path)

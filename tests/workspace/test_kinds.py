@@ -262,7 +262,7 @@ def test_a_clock_that_is_set_back_hides_no_change(space, volume, monkeypatch):
     path.write_bytes(b"aaaa")
     space.save(volume)
     real = scanning.tick
-    monkeypatch.setattr(scanning, "tick", lambda files: real(files) - 3600 * 10**9)
+    monkeypatch.setattr(scanning, "tick", lambda *where: real(*where) - 3600 * 10**9)
     about = os.stat(path)
     path.write_bytes(b"bbbb")
     os.utime(path, ns=(about.st_mtime_ns, about.st_mtime_ns))
