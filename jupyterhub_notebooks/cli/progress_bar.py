@@ -1,29 +1,52 @@
-"""A progress bar for work that says how far it is, and an orderly end on Ctrl-C."""
+"""A progress bar for work that says how far it is, and an orderly end on Ctrl-C, SIGTERM and a terminal that closes."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from ..contract import Progress
 from ..units import count, show_progress
 
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _take(handler: Callable[[int, types.FrameType | None], object]) -> dict[signal.Signals, Any]:
+    """Handles what ends a command, but for what is ignored (as nohup does); answers what was there before."""
+    taken = [number for number in _ENDS if signal.getsignal(number) is not signal.SIG_IGN]
+    return {number: signal.signal(number, handler) for number in taken}
+
+
+def _interrupt(number: int, frame: types.FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def orderly() -> Iterator[None]:
+    """SIGTERM and a terminal that closes end what runs here as Ctrl-C does, so that it leaves nothing held."""
+    before = _take(_interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
 
 @dataclass
 class Bar:
-    """A progress bar on standard error where that is a terminal; a first Ctrl-C or SIGTERM ends the work in order."""
+    """A progress bar on standard error where that is a terminal; the first signal to end ends the work in order."""
 
     title: str
     as_json: bool
     stopped: bool = False
 
     def __enter__(self) -> Bar:
-        self._before = {
-            number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        self._before = _take(self._stop)
         self._bar: Any = None
         if sys.stderr.isatty() and not self.as_json:
             from rich.console import Console

@@ -19,10 +19,21 @@ from ..errors import BadInput, Damaged, NotFound
 from ..settings import NEVER_SAVED
 from ..workspace import ROOT_KEY, SnapshotHead, Volume, WorkspaceStore, open_store, parse_snapshot
 from .key_files import given, key_option
+from .progress_bar import orderly
 from .store_options import parsed
 
 CREATED_BY = f"jupyterhub-notebooks {__version__}"
 Command = Callable[..., Any]
+
+
+store_option = click.option(
+    "--store-option",
+    "store_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="For s3: endpoint_url, region, addressing (path or virtual), key, secret. A secret is given as "
+    "env:NAME or file:PATH, or by the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+)
 
 
 def options(command: Command) -> Command:
@@ -38,14 +49,7 @@ def at_store(command: Command) -> Command:
     """What every subcommand takes."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Answer as JSON on standard output."),
-        click.option(
-            "--store-option",
-            "store_options",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="For s3: endpoint_url, region, addressing (path or virtual), key, secret. A secret is given as "
-            "env:NAME or file:PATH, or by the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
-        ),
+        store_option,
         click.option(
             "--store",
             required=True,
@@ -166,10 +170,11 @@ def leased(space: WorkspaceStore, volume: Volume | None, break_lease: bool) -> I
                 "commit no more.",
                 file=sys.stderr,
             )
-    lease = space.take_lease(holder, SYSTEM_CLOCK.now())
-    try:
-        if volume is not None:
-            volume.remember(lease=lease.number)
-        yield lease.number
-    finally:
-        space.release_lease(SYSTEM_CLOCK.now())
+    with orderly():
+        try:
+            lease = space.take_lease(holder, SYSTEM_CLOCK.now())
+            if volume is not None:
+                volume.remember(lease=lease.number)
+            yield lease.number
+        finally:
+            space.release_lease(SYSTEM_CLOCK.now())

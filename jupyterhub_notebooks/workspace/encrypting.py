@@ -1,7 +1,8 @@
 """Making an encrypted workspace of one that is not, or has another key: every snapshot again, at another address.
 
 Promises: the workspace that is read is not changed; each snapshot keeps its number, kind, parent and time; one appears
-in the new place only when all that it needs is there; begun again after it was cut off, it goes on.
+in the new place only when all that it needs is there; begun again after it was cut off, it goes on, also where the old
+workspace is being removed already.
 """
 
 from __future__ import annotations
@@ -9,16 +10,17 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..contract import Progress
-from ..errors import Conflict
+from ..errors import Conflict, Damaged
 from . import fetching, pages
 from .blocks import encode
 from .entries import FILE, Entry, Piece, content_of
 from .keys import Keys, keys_of
+from .marking import MOST_BLOCKS
 from .pool import Pool
 from .ports import Blocks, OnProgress, Snapshots
 from .snapshots import SnapshotHead, compose_snapshot, head_of
@@ -61,24 +63,28 @@ def encrypt(
 ) -> EncryptReport:
     """Copies all snapshots into place, which is workspace_id.
 
+    Where place has all of them and more, nothing is to be done: the rest was removed here after it had been copied.
     Raises Damaged before anything is written of a snapshot that is not sound, Conflict where place has other ones,
-    Cancelled, StorageAway.
+    Cancelled, StorageAway. The total of progress is that of all snapshots that are to be copied.
     """
     one = _Encrypt(blocks, place, workspace_id, progress, cancelled)
     numbers = snapshots.numbers()
     there = set(place.numbers())
-    if strange := sorted(there - set(numbers)):
+    strange = sorted(there - set(numbers))
+    if strange and not there.issuperset(numbers):
         raise Conflict(
             f"The new place has a snapshot {strange[0]} that the old one lacks",
             "Something else was saved there.",
             ["Name an empty place"],
         )
+    heads = {number: head_of(snapshots, number) for number in numbers}
     for number in numbers:
-        head = head_of(snapshots, number)
         if number in there:
-            one.same(head, number)
-        else:
-            one.snapshot(head)
+            one.same(heads[number], number)
+    todo = [heads[number] for number in numbers if number not in there]
+    one.measure(todo)
+    for head in todo:
+        one.snapshot(head)
     return EncryptReport(tuple(numbers), one.read_bytes, one.written_bytes)
 
 
@@ -99,6 +105,27 @@ class _Encrypt:
         self._lock = threading.Lock()
         self.read_bytes = self.written_bytes = 0
         self._done = Progress()
+
+    def measure(self, heads: Iterable[SnapshotHead]) -> None:
+        """How much there is to read for all of them; each page is read once."""
+        lengths: dict[bytes, int] = {}
+        fetch = fetching.fetcher(self._blocks, self._cancelled)
+        refs = {(head.root.name, head.root.level): head.root for head in heads if head.root is not None}
+        seen = set(refs)
+        while refs:
+            level = max(ref.level for ref in refs.values())
+            mine = [refs.pop(key) for key in list(refs) if key[1] == level]
+            for ref, plain in zip(mine, fetch([(ref.name, ref.length) for ref in mine]), strict=True):
+                if not level:
+                    lengths.update(pages.blocks_of(plain))
+                    continue
+                for child in pages.children_of(ref, plain):
+                    if (child.name, child.level) not in seen:
+                        seen.add((child.name, child.level))
+                        refs[(child.name, child.level)] = child
+            if len(lengths) > MOST_BLOCKS:
+                raise Damaged("The snapshots cannot be used", f"They name over {MOST_BLOCKS:,} blocks")
+        self._done = Progress(0, sum(lengths.values()))
 
     def same(self, head: SnapshotHead, number: int) -> None:
         """Checks that a snapshot which is there already is a copy of head."""
@@ -145,8 +172,6 @@ class _Encrypt:
                     if alone:
                         wanted[piece.block].add(part)
                 lengths[piece.block] = piece.block_length
-        total = sum(lengths[name] for name in wanted)
-        self._done = Progress(self._done.done_bytes, self._done.done_bytes + total)
         self._blocks.expect([name.hex() for name in wanted])
         with Pool(self._cancelled, name="encrypt") as pool:
             for name, parts in wanted.items():
@@ -172,7 +197,8 @@ class _Encrypt:
 
     def _step(self, length: int) -> None:
         self.read_bytes += length
-        self._done = dataclasses.replace(self._done, done_bytes=self._done.done_bytes + length)
+        done = self._done.done_bytes + length
+        self._done = Progress(done, max(done, self._done.total_bytes))
         if self._progress is not None:
             self._progress(self._done)
 

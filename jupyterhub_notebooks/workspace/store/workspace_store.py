@@ -7,21 +7,23 @@ created first is never overwritten.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from ... import __version__
+from ...contract import Progress
 from ...errors import ConfigError, Conflict, Damaged, NotFound, Refusal
 from .. import layout
 from ..keys import OPEN, Keys, WrongKey, key_id, needed
 from ..layout import LeaseObject, WorkspaceFacts
-from ..ports import CommitFacts, MissingBlocks
+from ..ports import Cancelled, CommitFacts, MissingBlocks, OnProgress
 from ..snapshots import canonical
 from .base import Store
 
 #: Up to so many blocks are looked for one by one, more by one listing.
 _ASK_ONE_BY_ONE = 200
+_LATE = 2  # what is erased last is not left by a stop
 
 
 @dataclass(frozen=True)
@@ -72,14 +74,30 @@ class WorkspaceStore:
         keys = (key[len(self._prefix) :] for key, _ in self.store.list(self._prefix))
         return [key for key in keys if not _is_ours(key) and key != layout.ROOT_KEY][:100]
 
-    def erase(self) -> None:
-        """Removes the whole workspace, and no key that is not part of one. Cut off, it is begun again."""
-        keys = [key for key, _ in self.store.list(self._prefix) if _is_ours(key[len(self._prefix) :])]
-        last = self._prefix + layout.WORKSPACE_KEY
-        for key in sorted(
-            keys, key=lambda key: (key == last, not key.startswith(self._prefix + "snapshots/"))
-        ):
+    def erase(
+        self, progress: OnProgress | None = None, cancelled: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Removes the whole workspace, and no key that is not part of one, the lease of this object too. Cut off, it is
+        begun again. Raises Cancelled."""
+        sizes = {
+            key: size for key, size in self.store.list(self._prefix) if _is_ours(key[len(self._prefix) :])
+        }
+        done, total = 0, sum(sizes.values())
+        for number, key in enumerate(sorted(sizes, key=self._when_erased), 1):
+            if self._when_erased(key) < _LATE and cancelled():
+                raise Cancelled("It was stopped before all was removed", next=["Run it again"])
             self.store.delete(key)
+            done += sizes[key]
+            if progress is not None:
+                progress(Progress(done, total, number, len(sizes)))
+        self._held = None
+
+    def _when_erased(self, key: str) -> int:
+        """Snapshots first, so that none is half there; what says that something is left here last."""
+        if key == self._prefix + layout.WORKSPACE_KEY:
+            return _LATE + 1
+        folder = key[len(self._prefix) :].partition("/")[0]
+        return {"snapshots": 0, "leases": _LATE}.get(folder, 1)
 
     # Snapshots
 
