@@ -26,6 +26,7 @@ from .errors import Interrupted, OpenElsewhere, SnapshotDamaged, VolumeAway
 
 #: How long one request of a restore is tried again.
 PATIENCE_SECONDS = 60.0
+_MOVED_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def restore(context: Context, number: int) -> None:
     context.standing.enter("restoring")
     blocks, snapshots = context.store(Patience(PATIENCE_SECONDS, context.stopped))
     try:
-        engine_restore(
+        report = engine_restore(
             context.volume,
             blocks,
             snapshots,
@@ -152,6 +153,9 @@ def restore(context: Context, number: int) -> None:
     except NotebooksError:
         _check(context)
         raise
+    if report.moved:
+        moved = "; ".join(f"{path} is {to} now" for path, to in report.moved[:_MOVED_SHOWN])
+        context.standing.tell(warnings=(f"What is left out of saves stood in the way of saved files: {moved}",))
     context.volume.remember(lease=context.lease.number, durable=False)
     threading.Thread(target=_settle, args=(context,), name="restored-to-disk", daemon=True).start()
 

@@ -104,6 +104,8 @@ def restore_command(
             cancelled=bar.cancelled,
         )
     say_skipped(report.skipped)
+    for name, now in report.moved:
+        print(f"{name}, which is left out of saves, stood in the way: it is {now} now.", file=sys.stderr)
     if as_json:
         print_json(asdict(report))
         return

@@ -16,18 +16,20 @@ FILE_NAME = b".notebookignore"
 #: Where a restore puts files aside, and the name of the file whose time a save takes.
 ASIDE = b".notebooks-restore"
 TICK = b".notebooks-tick"
-_MOST_BYTES = 2**20
+#: So much of the workspace's own file counts.
+MOST_BYTES = 2**20
 _OURS = (f"/{ASIDE.decode()}/", f"/{TICK.decode()}")
 
 
 class Ignore:
     """Answers whether a path is left out. problems: (line, why) of lines that mean nothing."""
 
-    def __init__(self, never_saved: Iterable[str] = (), own: Iterable[str] = ()) -> None:
+    def __init__(self, never_saved: Iterable[str] = (), *own: Iterable[str]) -> None:
+        """own: lists of rules; what any one of them names is left out, whatever the others say."""
         self.problems: list[tuple[str, str]] = []
         self._never = self._spec([*_OURS, *never_saved])
-        self._own = self._spec(own)
-        self._may = _any_of([*self._never.patterns, *self._own.patterns])
+        self._own = [self._spec(lines) for lines in own]
+        self._may = _any_of(pattern for spec in (self._never, *self._own) for pattern in spec.patterns)
 
     def _spec(self, lines: Iterable[str]) -> GitIgnoreSpec:
         good = []
@@ -45,24 +47,32 @@ class Ignore:
         text = os.fsdecode(path) + ("/" if is_directory else "")
         if self._may is not None and self._may.match(text) is None:
             return False
-        return self._never.match_file(text) or self._own.match_file(text)
+        return self._never.match_file(text) or any(spec.match_file(text) for spec in self._own)
 
 
 def of(files: bytes, never_saved: Sequence[str] = ()) -> Ignore:
     """What applies to the workspace at files now."""
-    return Ignore(never_saved, _lines(os.path.join(files, FILE_NAME)))
+    return Ignore(never_saved, lines_of(read(files)))
 
 
-def _lines(path: bytes) -> list[str]:
+def read(files: bytes) -> bytes:
+    """What the workspace's own file says, as far as it is read; b"" where there is none."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = os.open(
+            os.path.join(files, FILE_NAME), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        )
     except OSError:
-        return []
+        return b""
     with open(handle, "rb") as file:
         try:
-            return file.read(_MOST_BYTES).decode("utf-8", "surrogateescape").splitlines()
+            return file.read(MOST_BYTES)
         except OSError:
-            return []
+            return b""
+
+
+def lines_of(body: bytes) -> list[str]:
+    """The rules in the bytes of such a file."""
+    return body[:MOST_BYTES].decode("utf-8", "surrogateescape").splitlines()
 
 
 def _any_of(patterns: Iterable[object]) -> re.Pattern[str] | None:

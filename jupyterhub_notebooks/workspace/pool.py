@@ -10,20 +10,30 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from .ports import Cancelled
 
 MOST_BYTES = 64 * 2**20
 _ASK_SECONDS = 0.2
+_ASK_EACH = 64
+T = TypeVar("T")
 
 
 def threads() -> int:
     """How many: enough to keep a distant store busy, whatever the number of cores."""
     return min(32, max(16, 4 * (os.cpu_count() or 1)))
+
+
+def ask_now_and_then(items: Iterable[T], cancelled: Callable[[], bool]) -> Iterator[T]:
+    """The items, with cancelled asked now and then. Raises Cancelled."""
+    for number, item in enumerate(items):
+        if not number % _ASK_EACH and cancelled():
+            raise Cancelled("It was stopped before it was done")
+        yield item
 
 
 class Pool:

@@ -1,7 +1,8 @@
 """Restoring into a directory that is in use: new files are written aside, then everything is put in place.
 
-Promises: nothing that was there is changed before all that is new lies aside, complete; files whose content is right
-already are kept; what is left out of saves is never removed.
+Promises: nothing that was there is changed before all that is new lies aside, complete, and ``begin`` was called; files whose
+content is right already are kept; what is left out of saves is never removed, and never lost: where the snapshot has
+something else in its place, it is moved beside that.
 """
 
 from __future__ import annotations
@@ -9,18 +10,50 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
+from ..errors import Refusal
 from . import reading, scanning
 from .comparing import FILE_BYTES, SLICE_BYTES
-from .entries import DIRECTORY, FILE, SYMLINK, Entry, Piece, content_of, links_of, order
+from .entries import (
+    DIRECTORY,
+    FILE,
+    MOST_COMPONENT,
+    MOST_PATH,
+    SYMLINK,
+    Entry,
+    Piece,
+    content_of,
+    links_of,
+    order,
+    shown,
+)
 from .ignore import ASIDE, Ignore
 from .keys import OPEN, Keys
 from .large import joined
 from .placing import Places
-from .pool import Pool
-from .scanning import Found
+from .pool import Pool, ask_now_and_then
+from .scanning import Found, Seen, found_of, kind_of
 
 Fill = Callable[[Places, Sequence[tuple[bytes, Entry]]], None]
+#: Names that things in the way are given; a restore that goes on with one that was cut off leaves them.
+MOVED_ASIDE = "*.before-restore-[0-9]*"
+_BEFORE = b".before-restore-"
+
+
+class Replaced(NamedTuple):
+    """right: how many files were right already. moved: (path, where what was there lies now)."""
+
+    right: int
+    moved: list[tuple[bytes, bytes]]
+
+
+class _InTheWay(NamedTuple):
+    """What stands, left out of saves, where the snapshot has something. files: by path, those that may be right already.
+    others: paths of what has to move."""
+
+    files: dict[bytes, Found]
+    others: list[bytes]
 
 
 def replace(
@@ -29,36 +62,98 @@ def replace(
     entries: Sequence[Entry],
     leave: Ignore,
     fill: Fill,
+    begin: Callable[[], None],
     cancelled: Callable[[], bool],
     keys: Keys = OPEN,
-) -> int:
-    """Makes the directory what entries say; fill writes contents. Answers how many files were right already."""
+) -> Replaced:
+    """Makes the directory what entries say; fill writes contents, begin is called before anything is changed.
+
+    Raises Refusal where files belong on another file system that is mounted there.
+    """
     places.remove_all(ASIDE)
-    seen = scanning.walk(files, leave).found
-    now = {item.path: item for item in seen}
+    seen = scanning.walk(files, leave, cancelled)
+    now = {item.path: item for item in seen.found}
     links = links_of(entries)
+    way = _in_the_way(files, places, seen, entries)
+    now |= way.files
     right = _right_already(files, entries, now, links, cancelled, keys)
+    moving = [*way.others, *_others(files, entries, way.files, right, keys)]
     wanted = [
         (_aside(number), entry)
         for number, entry in enumerate(entries)
         if entry.kind == FILE and entry.path not in links and entry.path not in right
     ]
-    odd = _odd(seen, entries)
-    closed = [item.path for item in seen if item.kind == DIRECTORY and item.mode & 0o700 != 0o700]
-    del seen, now  # the contents need the memory
+    odd = _odd(seen.found, entries)
+    closed = [item.path for item in seen.found if item.kind == DIRECTORY and item.mode & 0o700 != 0o700]
+    del seen, now, way  # the contents need the memory
     places.make_folder(ASIDE)
     fill(places, wanted)
+    begin()
     for path in closed:
         places.make_folder(path)
-    _remove(places, odd)
-    for number, entry in enumerate(entries):
-        _put(places, number, entry, links, right)
+    moved = [_spare(places, path) for path in sorted(moving, key=order)]
+    moved += _remove(places, odd, cancelled)
+    for number, entry in ask_now_and_then(enumerate(entries), cancelled):
+        moved += _put(places, number, entry, links, right)
     places.remove_all(ASIDE)
-    return len(right)
+    return Replaced(len(right), moved)
 
 
 def _aside(number: int) -> bytes:
     return ASIDE + b"/%d" % number
+
+
+def _in_the_way(files: bytes, places: Places, seen: Seen, entries: Sequence[Entry]) -> _InTheWay:
+    """What the walk did not enter and the snapshot has all the same. Raises Refusal."""
+    strange = {*seen.left_out, *(path for path, _ in seen.skipped)}.difference(seen.blind)
+    device = os.stat(files).st_dev
+    way = _InTheWay({}, [])
+    inside = mounted = b"\0"  # no path begins so
+    for entry in entries if strange else ():
+        path = entry.path
+        if not path.startswith(inside):
+            if path not in strange:
+                continue
+            inside = path + b"/"
+        about = places.look(path)
+        another = about is not None and about.st_dev != device
+        if entry.kind == DIRECTORY and another:
+            mounted = mounted if path.startswith(mounted) else path + b"/"
+        elif another or path.startswith(mounted):
+            raise _elsewhere(path)
+        if about is None or (kind := kind_of(about)) is None or kind == entry.kind == DIRECTORY:
+            continue
+        if kind == entry.kind == FILE and about.st_size == entry.size:
+            way.files[path] = found_of(path, kind, about)
+        elif not (kind == entry.kind == SYMLINK and _target(files, path) == entry.target):
+            way.others.append(path)
+    return way
+
+
+def _others(
+    files: bytes, entries: Sequence[Entry], there: dict[bytes, Found], right: set[bytes], keys: Keys
+) -> list[bytes]:
+    """Those files in the way that have another content than the snapshot's."""
+    if not there:
+        return []
+    doubtful = [entry for entry in entries if entry.path in there and entry.path not in right]
+    return [entry.path for entry in doubtful if _same_content(files, there[entry.path], entry, keys) is None]
+
+
+def _target(files: bytes, path: bytes) -> bytes | None:
+    try:
+        return os.readlink(os.path.join(files, path))
+    except OSError:
+        return None
+
+
+def _elsewhere(path: bytes) -> Refusal:
+    return Refusal(
+        f"{shown(path)} lies on another file system now",
+        "Something is mounted where the snapshot has files, and nothing is written there.",
+        ["Take the mount away, then restore again", "Or bring single files back to another directory"],
+        label="mounted",
+    )
 
 
 def _right_already(
@@ -123,36 +218,55 @@ def _odd(seen: Sequence[Found], entries: Sequence[Entry]) -> list[tuple[Found, b
     return sorted(odd, key=lambda one: order(one[0].path), reverse=True)
 
 
-def _remove(places: Places, odd: Sequence[tuple[Found, bool]]) -> None:
-    for item, is_another in odd:
+def _remove(
+    places: Places, odd: Sequence[tuple[Found, bool]], cancelled: Callable[[], bool]
+) -> list[tuple[bytes, bytes]]:
+    moved = []
+    for item, is_another in ask_now_and_then(odd, cancelled):
         is_folder = item.kind == DIRECTORY
         if is_folder:
             places.forget()
         if not places.remove(item.path, is_folder) and is_another:
-            places.move(item.path, _spared(places, item.path))
+            moved.append(_spare(places, item.path))
+    return moved
 
 
-def _spared(places: Places, path: bytes) -> bytes:
-    """A free name beside path, for a directory that holds what is never saved and stands in a file's place."""
+def _spare(places: Places, path: bytes) -> tuple[bytes, bytes]:
+    """Moves what is at path, or holds what is never saved, to a free name beside it: (path, that name)."""
+    parent, slash, name = path.rpartition(b"/")
+    room = min(MOST_COMPONENT, MOST_PATH - len(parent + slash)) - len(_BEFORE) - 4
     number = 1
-    while places.look(path + b".before-restore-%d" % number) is not None:
+    while places.look(to := parent + slash + name[:room] + _BEFORE + b"%d" % number) is not None:
         number += 1
-    return path + b".before-restore-%d" % number
+    places.forget()
+    places.move(path, to)
+    return path, to
 
 
-def _put(places: Places, number: int, entry: Entry, links: dict[bytes, bytes], right: set[bytes]) -> None:
+def _put(
+    places: Places, number: int, entry: Entry, links: dict[bytes, bytes], right: set[bytes]
+) -> list[tuple[bytes, bytes]]:
+    """Puts one entry in its place; what had to be moved for it."""
     path = entry.path
-    if entry.kind == DIRECTORY:
-        places.make_folder(path)
-    elif path in right:
-        places.undo_differences(path, entry)
-    elif path in links:
-        _link(places, links[path], path, number)
-    elif entry.kind == SYMLINK:
-        places.symlink(_aside(number), entry)
+    try:
+        if entry.kind == DIRECTORY:
+            places.make_folder(path)
+        elif path in right:
+            places.undo_differences(path, entry)
+        elif path in links:
+            _link(places, links[path], path, number)
+        else:
+            if entry.kind == SYMLINK:
+                places.symlink(_aside(number), entry)
+            places.move(_aside(number), path)
+    except IsADirectoryError:  # made since the walk
+        moved = _spare(places, path)
         places.move(_aside(number), path)
-    else:
-        places.move(_aside(number), path)
+        return [moved]
+    except OSError as error:
+        error.filename, error.filename2 = path, None  # instead of a name of ours
+        raise
+    return []
 
 
 def _link(places: Places, first: bytes, path: bytes, number: int) -> None:

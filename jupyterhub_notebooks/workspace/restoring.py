@@ -28,7 +28,7 @@ from .memory import careful
 from .placing import Places
 from .pool import Pool
 from .ports import Blocks, OnProgress, Snapshots
-from .replacing import replace
+from .replacing import MOVED_ASIDE, replace
 from .snapshots import SnapshotHead, head_of
 from .stamps import Stamp, stamp_of
 from .volume import Volume
@@ -41,7 +41,8 @@ _LEAST_FOLDERS = 100
 @dataclass(frozen=True)
 class RestoreReport:
     """fetched_bytes: plain bytes of the blocks that were fetched. kept_files: were right already. skipped: (path,
-    why) of what could not be restored wholly (attributes that this file system does not keep)."""
+    why) of what could not be restored wholly (attributes that this file system does not keep). moved: what is left out of
+    saves and stood in the way, as (path, where it lies now)."""
 
     number: int
     size_bytes: int
@@ -50,6 +51,7 @@ class RestoreReport:
     kept_files: int
     skipped: tuple[tuple[str, str], ...]
     seconds: float
+    moved: tuple[tuple[str, str], ...] = ()
 
 
 def restore(
@@ -63,21 +65,21 @@ def restore(
     cancelled: Callable[[], bool] = lambda: False,
     wait_for_disk: bool = True,
 ) -> RestoreReport:
-    """Makes the volume's files what snapshot ``number`` says. What is left out of saves stays where it is.
+    """Makes the volume's files what snapshot ``number`` says. What is left out of saves stays where it is: by the setting, by
+    the files' own rules as they are and as they were before, or by the snapshot's. What stands in the way is moved beside.
 
     wait_for_disk: False returns when all files can be used, and the caller then calls ``settle_restore``; until that
     is done, or a save begins, a machine that ends restores again at its next start.
 
-    Raises NotFound, Damaged, Cancelled, NoSpace, StorageAway; then ``restoring`` stays, and so does what was there
-    before as long as the new files are not all fetched.
+    Raises NotFound, Damaged, Refusal, Cancelled, NoSpace, StorageAway. In a directory in use nothing is changed before all new
+    files are fetched: until then it is afterwards as it was, and may be saved; from then on ``restoring`` stays.
     """
     began = time.monotonic()
     with volume.locked() as lock, careful():
         head = head_of(snapshots, number)
         with Crew(head.files, inherit=lock) as crew:
             entries, leaves = _listing(head, fetching.fetcher(blocks, cancelled))
-            volume.begin_restore(number)
-            one = _Restore(volume, blocks, entries, never_saved, progress, cancelled, crew)
+            one = _Restore(volume, blocks, number, entries, never_saved, progress, cancelled, crew)
             try:
                 one.run()
                 owner = lastseen.owner_of(head.workspace, keys_of(blocks))
@@ -92,12 +94,17 @@ def restore(
                     volume.restore_written(number, base=number)
             except OSError as error:
                 raise _translated(error, volume, one.todo_bytes) from error
+            finally:
+                with suppress(OSError):
+                    volume.forget_fetching()
         if wait_for_disk:
             volume.end_restore()
     files = [entry for entry in entries if entry.kind == FILE]
     size = sum(entry.size for entry in files)
     seconds = time.monotonic() - began
-    return RestoreReport(number, size, len(files), one.fetched_bytes, one.kept, one.skipped, seconds)
+    return RestoreReport(
+        number, size, len(files), one.fetched_bytes, one.kept, one.skipped, seconds, one.moved
+    )
 
 
 def settle_restore(volume: Volume) -> None:
@@ -135,35 +142,84 @@ class _Restore:
         self,
         volume: Volume,
         blocks: Blocks,
+        number: int,
         entries: list[Entry],
         never_saved: Sequence[str],
         progress: OnProgress | None,
         cancelled: Callable[[], bool],
         crew: Crew,
     ) -> None:
-        self.volume, self.blocks, self.entries, self.crew = volume, blocks, entries, crew
+        self.volume, self.blocks, self.number = volume, blocks, number
+        self.entries, self.crew = entries, crew
         self.never_saved, self.progress, self.cancelled = never_saved, progress, cancelled
         self.todo_bytes = self.fetched_bytes = self.kept = 0
         self.skipped: tuple[tuple[str, str], ...] = ()
+        self.moved: tuple[tuple[str, str], ...] = ()
         self.stamps: dict[bytes, Stamp] = {}
 
     def run(self) -> None:
         volume = self.volume
         volume.files.mkdir(parents=True, exist_ok=True)
         files = os.fsencode(volume.files)
-        fresh = not os.listdir(files)
-        leave = ignore.of(files, self.never_saved)
         with Places(files) as places:
-            if fresh:
-                self._straight(places)
+            if os.listdir(files):
+                self._over(files, places)
             else:
-                self.kept = replace(
-                    files, places, self.entries, leave, self.fill, self.cancelled, keys_of(self.blocks)
-                )
-                self.stamps = _stamps(files, self.entries, leave)
+                volume.begin_restore(self.number)
+                self._straight(places)
             self._dress(places)
             why = "this file system does not keep its attributes"
             self.skipped = tuple((shown(path), why) for path in places.without_attributes)
+
+    def _over(self, files: bytes, places: Places) -> None:
+        """Into a directory in use."""
+        volume = self.volume
+        goes_on = volume.restoring is not None
+        rules = self._rules(files)
+        if not goes_on:
+            volume.sync_restored()
+        volume.begin_restore(self.number, rules, fetching=not goes_on)
+        leave = ignore.Ignore((), *rules)
+
+        def begin() -> None:
+            own = [one for one in rules if one != (MOVED_ASIDE,)]
+            volume.begin_restore(self.number, [*own, (MOVED_ASIDE,)])
+
+        replaced = replace(
+            files, places, self.entries, leave, self.fill, begin, self.cancelled, keys_of(self.blocks)
+        )
+        self.kept = replaced.right
+        self.moved = tuple((shown(path), shown(to)) for path, to in replaced.moved)
+        self.stamps = _stamps(files, self.entries, leave)
+
+    def _rules(self, files: bytes) -> list[tuple[str, ...]]:
+        """Every list of rules that may say of something here that it is in no snapshot, each once: those of a restore that
+        was cut off, of the setting, of the files as they are now, and of the snapshot."""
+        here = ignore.read(files)
+        lists = [
+            *self.volume.restore_rules,
+            tuple(self.never_saved),
+            tuple(ignore.lines_of(here)),
+            tuple(ignore.lines_of(self._own_rules(here))),
+        ]
+        return [one for one in dict.fromkeys(lists) if one]
+
+    def _own_rules(self, here: bytes) -> bytes:
+        """The snapshot's own file of rules, as far as it counts; here is the one on the disk."""
+        of_rules = (e for e in self.entries if e.path == ignore.FILE_NAME and e.kind == FILE)
+        entry = next(of_rules, None)
+        if entry is None or (len(here) == entry.size and keys_of(self.blocks).hash_of(here) == entry.content):
+            return b""
+        body = b""
+        for piece in entry.pieces:
+            if len(body) >= ignore.MOST_BYTES:
+                break
+            if not piece.block:
+                body += bytes(min(piece.length, ignore.MOST_BYTES))
+                continue
+            plain = fetching.get(self.blocks, piece.block, piece.block_length)
+            body += plain[piece.offset : piece.offset + piece.length]
+        return body
 
     def _dress(self, places: Places) -> None:
         """Directories get their modes and times; those that keep their owner out come last, the deepest first."""

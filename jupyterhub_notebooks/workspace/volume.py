@@ -11,8 +11,9 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -20,12 +21,14 @@ from typing import Any, Literal
 
 from ..errors import AlreadyRunning, BadInput, Damaged, NotFound
 from . import scanning
+from .ignore import ASIDE
 from .keys import WrongKey
 from .ports import Snapshots
 from .snapshots import head_of
 
 MARKER = ".workspace.initialized"
 _FORMAT = 1
+_FETCHING = "fetching"
 _RESERVE = "reserve"
 _RESERVE_BYTES = 256 * 1024
 _MOST_MARKER = 4096
@@ -66,6 +69,8 @@ class Volume:
         fields = self._mark()
         if fields is None or (fields.get("written") and fields.get("written") == boot_id()):
             return None
+        if fields.get("stage") == _FETCHING:
+            return None
         number = fields.get("number")
         return number if type(number) is int else 0
 
@@ -77,6 +82,15 @@ class Volume:
         if fields is None or not fields.get("written") or fields["written"] != boot_id():
             return None
         return str(fields.get("nonce"))
+
+    @property
+    def restore_rules(self) -> tuple[tuple[str, ...], ...]:
+        """Lists of rules of what is left out, that were in force when the restore began whose mark is there."""
+        rules = (self._mark() or {}).get("rules")
+        if not isinstance(rules, list):
+            return ()
+        lists = [one for one in rules if isinstance(one, list)]
+        return tuple(tuple(line for line in one if isinstance(line, str)) for one in lists)
 
     def _mark(self) -> dict[str, Any] | None:
         try:
@@ -162,19 +176,36 @@ class Volume:
         _replace(path, marker_body(workspace_id))
         return True
 
-    def begin_restore(self, number: int) -> None:
-        """The mark is on the disk when this returns."""
-        self.write("restoring", json.dumps({"format": _FORMAT, "number": number}).encode())
+    def begin_restore(
+        self, number: int, rules: Iterable[Sequence[str]] = (), *, fetching: bool = False
+    ) -> None:
+        """The mark is on the disk when this returns. rules: what this restore leaves where it is; one that follows when
+        this one was cut off leaves it too, though the files say nothing of it any more.
+
+        fetching: nothing that was there is changed yet. Such a mark forbids no save.
+        """
+        fields: dict[str, Any] = {"format": _FORMAT, "number": number, "rules": [list(one) for one in rules]}
+        if fetching:
+            fields["stage"] = _FETCHING
+        self.write("restoring", json.dumps(fields).encode())
+
+    def forget_fetching(self) -> None:
+        """Takes away what a restore left that ended before it changed anything; nothing where there is none."""
+        if (self._mark() or {}).get("stage") == _FETCHING:
+            shutil.rmtree(os.path.join(os.fsencode(self.files), ASIDE), ignore_errors=True)
+            self.end_restore()
 
     def restore_written(self, number: int, base: int) -> None:
         """Every byte is written, and none has to be on the disk: should the machine end now, the mark means an
         unfinished restore again."""
         self.remember(base=base, durable=False)
         fields = {"format": _FORMAT, "number": number, "written": boot_id(), "nonce": secrets.token_hex(8)}
+        fields["rules"] = [list(one) for one in self.restore_rules]
         self.write("restoring", json.dumps(fields).encode(), durable=False)
 
     def sync_restored(self) -> None:
-        """Sees to a restore whose bytes may not all be on the disk; nothing where there is none."""
+        """Sees to a restore whose bytes may not all be on the disk, or that changed nothing; nothing where there is none."""
+        self.forget_fetching()
         if self.unsynced is not None:
             scanning.sync(os.fsencode(self.files))
             scanning.sync(os.fsencode(self.state))
