@@ -43,4 +43,7 @@ def from_text(text: str) -> datetime:
     at = datetime.fromisoformat(text.replace("Z", "+00:00") if text.endswith("Z") else text)
     if at.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} lies outside the years 1 to 9999") from None

@@ -124,7 +124,9 @@ def parse_workspace_json(body: bytes) -> WorkspaceFacts:
     key = _key(fields.get("encryption"))
     for name, known in (("hash", "blake3"), ("codec", "zstd")):
         if fields.get(name) != known:
-            raise Damaged(f"This workspace has {name} {fields.get(name)!r}", "This program cannot read that")
+            raise Damaged(
+                f"This workspace has {name} {repr(fields.get(name))[:80]}", "This program cannot read that"
+            )
     if not is_id(str(fields.get("id"))) or fields.get("lease") not in ("service", "objects"):
         raise Damaged(f"{WORKSPACE_KEY} is damaged", "its id or lease is none that can be")
     created, by = str(fields.get("created", "")), str(fields.get("created_by", ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,12 @@ MOST_BYTES = 65535
 KINDS = ("save", "recovery")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _KEY_ID = re.compile(r"[0-9a-f]{32}")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _MOST = 2**62
+#: In one JSON object; 8 MiB of names of blocks are fewer.
+_MOST_VALUES = 200_000
+_MOST_DEPTH = 50
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
 
 
 @dataclass(frozen=True)
@@ -107,11 +113,15 @@ def parse_snapshot(
         raise needed(sealed)
     if not isinstance(check, str) or not _HEX64.fullmatch(check):
         raise _odd(number, "its check is none that can be")
-    if not hmac.compare_digest(keys.check_of(canonical(fields)), check):
+    try:
+        expected = keys.check_of(canonical(fields))
+    except (ValueError, RecursionError):
+        raise _odd(number, "it has a value that no snapshot has") from None
+    if not hmac.compare_digest(expected, check):
         raise _odd(number, "its content is not what its own check says")
     kind, parent, lease = fields.get("kind"), fields.get("parent"), fields.get("lease")
     if kind not in KINDS:
-        raise _odd(number, f"its kind {kind!r} is not one that this program knows")
+        raise _odd(number, f"its kind {repr(kind)[:80]} is not one that this program knows")
     own = _int(fields, "number", number)
     if own < 1 or (number is not None and own != number):
         raise _odd(number, f"it calls itself number {own}")
@@ -121,10 +131,7 @@ def parse_snapshot(
     for name, value in (("parent", parent), ("lease", lease)):
         if value is not None and (type(value) is not int or not 0 <= value < _MOST):
             raise _odd(number, f"its {name} is no number")
-    try:
-        at = from_text(fields["at"])
-    except (KeyError, ValueError, TypeError, AttributeError):
-        raise _odd(number, "its time is no time") from None
+    at = _time(fields.get("at"), number)
     counts = {
         name: _int(fields, name, number)
         for name in ("size_bytes", "files", "entries", "stored_bytes", "skipped")
@@ -155,23 +162,61 @@ def _int(fields: dict[str, Any], name: str, number: int | None) -> int:
     return value
 
 
+def _time(text: Any, number: int | None) -> datetime:
+    """Far enough from the first and the last year that it can be shown in any zone and counted with."""
+    try:
+        at = from_text(text) if isinstance(text, str) else None
+    except ValueError:
+        at = None
+    if at is None or not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        raise _odd(number, "its time is no time")
+    return at
+
+
 def parse_object(body: bytes, magic: str, most_bytes: int, what: str) -> dict[str, Any]:
-    """The fields of one of our JSON objects, of a format that we read. Raises Damaged."""
+    """The fields of one of our JSON objects, of a format that we read: all of them can be written as JSON again, and
+    every text as UTF-8, whatever calls it. Raises Damaged."""
     if len(body) > most_bytes:
         raise Damaged(f"{what} is damaged", f"it has {len(body)} bytes, more than any")
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > _MOST_VALUES:
+        raise Damaged(f"{what} is damaged", "it has more values than any")
     try:
-        fields = json.loads(body)
+        text = body.decode()
+        fields = json.loads(text, parse_constant=_finite, parse_float=_finite)
+        if _SURROGATE.search(text):
+            json.dumps(fields, ensure_ascii=False).encode()
+        if body.count(b"[") + body.count(b"{") > _MOST_DEPTH:
+            _not_deep(fields)
     except (ValueError, RecursionError):
         raise Damaged(f"{what} is damaged", "it is no JSON, or was cut off") from None
     if not isinstance(fields, dict) or fields.get("magic") != magic:
         raise Damaged(f"{what} is damaged", "it is something else")
     if fields.get("format") != FORMAT:
         raise Damaged(
-            f"{what} is of format {fields.get('format')!r}",
+            f"{what} is of format {repr(fields.get('format'))[:80]}",
             f"This program reads formats up to {FORMAT}",
             ["Use a newer version of jupyterhub-notebooks"],
         )
     return fields
+
+
+def _finite(text: str) -> float:
+    """Raises ValueError for what JSON has no number for."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def _not_deep(value: Any) -> None:
+    """Raises ValueError where lists and objects lie in each other deeper than any of ours."""
+    level = [value]
+    for _ in range(_MOST_DEPTH):
+        below = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [inner for outer in below for inner in outer if isinstance(inner, (dict, list))]
+        if not level:
+            return
+    raise ValueError("too deep")
 
 
 def what(number: int | None) -> str:

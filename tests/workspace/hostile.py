@@ -122,6 +122,31 @@ def seed_objects(folder: Path) -> dict[str, bytes]:
     return {key: store.store.get(key) for key, _ in store.store.list("")}
 
 
+DEPTHS = (40, 60, 700, 900, 960, 990, 20_000)
+#: What json.loads takes and nobody expects; the texts of ``_loose`` among them are no texts in the object.
+ODD_JSON: tuple[Any, ...] = (
+    float("nan"),
+    float("inf"),
+    -float("inf"),
+    "1e999",
+    "1e-999",
+    "-0.0",
+    1.5,
+    10**4299,
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00",
+    "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59.999999Z",
+    "2026-01-01",
+    "\ud800",
+    "a\udfffb",
+    "\U0001f600",
+    {"\udcff": "\udc80"},
+    *(f"deep {depth}" for depth in DEPTHS),
+    *(f"keys {depth}" for depth in DEPTHS),
+)
+
+
 class Changing:
     """Makes hostile workspaces out of a good one."""
 
@@ -245,6 +270,7 @@ class Changing:
         name = self.chance.choice(sorted(fields))
         values = (
             *NUMBERS,
+            *ODD_JSON,
             "",
             "x" * 70_000,
             None,
@@ -257,7 +283,7 @@ class Changing:
             {"page": "f" * 64},
         )
         fields[name] = self.chance.choice(values)
-        objects[key] = signed(fields) if "check" in fields else canonical(fields)
+        objects[key] = written(fields)
 
     def _moved(self, objects: dict[str, bytes]) -> None:
         """An object that is gone, or lies under another number or an odd key."""
@@ -279,3 +305,21 @@ class Changing:
 def signed(fields: dict[str, Any]) -> bytes:
     fields.pop("check", None)
     return canonical({**fields, "check": OPEN.check_of(canonical(fields))})
+
+
+def written(fields: dict[str, Any]) -> bytes:
+    """As somebody writes it who does not care what JSON is; its check, where it has one, is right."""
+    fields = dict(fields)
+    if "check" in fields:
+        del fields["check"]
+        fields["check"] = OPEN.check_of(_loose(fields))
+    return _loose(fields)
+
+
+def _loose(fields: dict[str, Any]) -> bytes:
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    text = text.replace('"1e999"', "1e999").replace('"-0.0"', "-0.0").replace('"1e-999"', "1e-999")
+    for depth in DEPTHS:
+        text = text.replace(f'"deep {depth}"', "[" * depth + "]" * depth)
+        text = text.replace(f'"keys {depth}"', '{"":' * depth + "0" + "}" * depth)
+    return text.encode()

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from ... import __version__
 from ...contract import Progress
-from ...errors import ConfigError, Conflict, Damaged, NotFound, Refusal
+from ...errors import BadInput, ConfigError, Conflict, Damaged, NotFound, Refusal
 from .. import layout
 from ..keys import OPEN, Keys, WrongKey, key_id, needed
 from ..layout import LeaseObject, WorkspaceFacts
@@ -174,7 +174,12 @@ class WorkspaceStore:
         return found
 
     def name(self, number: int, name: str, now: datetime) -> None:
-        """Gives a snapshot a name, so that retention leaves it; the empty name takes it away."""
+        """Gives a snapshot a name, so that retention leaves it; the empty name takes it away. Raises BadInput for one
+        that is no text."""
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise BadInput("This name is no text", next=["Write it in UTF-8"], field="name") from None
         key = self._prefix + layout.numbered("names", number)
         if name:
             self.store.replace(key, layout.name_json(number, name, now, self.keys))
