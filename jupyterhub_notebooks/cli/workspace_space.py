@@ -26,8 +26,8 @@ _SAFE = {fills.YES: "Safe to delete", fills.AGAIN: "Can be made again", fills.LO
 def space_command(directory: Path, limit: str | None, as_json: bool) -> None:
     """Say what fills DIR, the largest first, and what of it is safe to delete. Deletes nothing.
 
-    Shown are caches, environments, outputs of runs that no repository tracks, folders with over 100,000 files, and
-    notebook files with over 10 MB of output; folders from 10 MB on.
+    Shown are caches, environments, outputs of runs that no repository tracks, folders with over 100,000 files, notebook
+    files with over 10 MB of output, and of all the rest the largest files and folders; each from 10 MB on.
     """
     if not directory.is_dir():
         raise BadInput(f"There is no directory {directory}", next=["Name a directory"], field="DIR")

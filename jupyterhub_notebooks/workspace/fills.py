@@ -6,16 +6,17 @@ symbolic link; deletes nothing. What has a line counts in no other.
 
 from __future__ import annotations
 
-import json
+import heapq
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BadInput
 from ..units import count, show_size
 from . import ignore, scanning
+from .cell_outputs import RUN_BYTES, outputs_size
 from .entries import DIRECTORY, FILE, Entry, shown
 from .scanning import Found
 
@@ -23,8 +24,10 @@ from .scanning import Found
 LEAST_BYTES = 10 * 10**6
 MANY_FILES = 100_000
 LARGE_OUTPUT = 10 * 10**6
-_MOST_NOTEBOOK = 500 * 10**6
-_MOST_INDEX = 256 * 2**20
+#: So many files and so many folders that nothing else names, each from this part of everything on.
+MOST_LARGE = 5
+LARGE_SHARE = 50
+_INDEX_VERSIONS = (2, 3)  # with whole paths in them
 
 #: How safe it is to delete something.
 YES, AGAIN, LOOK = "yes", "again", "look"
@@ -63,7 +66,7 @@ OUTPUTS = frozenset((*_RUNS, b"mlruns", b"lightning_logs", b"artifacts", b"tb_lo
 
 @dataclass(frozen=True)
 class Fill:
-    """One thing that takes space. kind: cache, environment, outputs, many_files or cell_outputs. path: relative, for people.
+    """One thing that takes space. kind: cache, environment, outputs, many_files, cell_outputs or large. path: relative, for people.
 
     safe: ``yes`` (nothing is lost), ``again`` (it has to be made again), ``look`` (only its user knows). saved: whether it is
     part of snapshots.
@@ -106,13 +109,17 @@ def measure(
     left_out: Callable[[bytes], bool],
     tracked: Callable[[bytes], bool],
     outputs: Callable[[bytes], int],
+    *,
+    from_listing: bool = False,
 ) -> Space:
     """Pure but for what it is given. left_out: never saved. tracked: a repository has something of this folder.
-    outputs: bytes of the outputs in an .ipynb file."""
+    outputs: bytes of the outputs in an .ipynb file. from_listing: neither of the two is known."""
     folders = {item.path for item in found if item.kind == DIRECTORY}
-    named = _named(folders, {item.path for item in found if item.kind == FILE}, tracked)
+    runs = _LISTED_RUNS if from_listing else _RUNS_UNTRACKED
+    named = _named(folders, {item.path for item in found if item.kind == FILE}, tracked, runs)
     sizes: dict[bytes, list[int]] = {path: [0, 0] for path in named}
     direct: dict[bytes, list[int]] = {}
+    rest = _Rest()
     size = count_files = unsaved = 0
     fills = []
     for item in found:
@@ -129,34 +136,88 @@ def measure(
         if owner is not None:
             sizes[owner][0] += item.size
             sizes[owner][1] += 1
-        elif item.size > LARGE_OUTPUT and item.path.endswith(b".ipynb"):
+            continue
+        if not from_listing and item.size > LARGE_OUTPUT and item.path.endswith(b".ipynb"):
             inside = outputs(item.path)
             if inside > LARGE_OUTPUT:
                 fills.append(_cells(item.path, inside, not left_out(item.path)))
+                continue
+        rest.add(item)
     for path, (size_bytes, number) in sizes.items():
         if size_bytes >= LEAST_BYTES:
             kind, title, safe, advice = named[path]
             fills.append(Fill(kind, shown(path), size_bytes, number, title, safe, advice, not left_out(path)))
-    for path, (size_bytes, number) in direct.items():
-        if number > MANY_FILES:
-            fills.append(_many(path, size_bytes, number, not left_out(path)))
+    many = {path for path, (_, number) in direct.items() if number > MANY_FILES}
+    fills += [_many(path, direct[path][0], direct[path][1], not left_out(path)) for path in many]
+    fills += rest.fills(max(LEAST_BYTES, (size + unsaved) // LARGE_SHARE), left_out, many)
     return Space(size, count_files, unsaved, tuple(sorted(fills, key=lambda one: -one.size_bytes)))
 
 
+class _Rest:
+    """What has no line of its own yet: its largest files, and folders at the top."""
+
+    def __init__(self) -> None:
+        self._files: list[tuple[int, bytes]] = []
+        self._tops: dict[bytes, list[int]] = {}
+        self._parents: dict[bytes, list[int]] = {}
+
+    def add(self, item: Found) -> None:
+        top, _, deeper = item.path.partition(b"/")
+        if deeper:
+            whole = self._tops.setdefault(top, [0, 0])
+            whole[0], whole[1] = whole[0] + item.size, whole[1] + 1
+        if item.size >= LEAST_BYTES:
+            heapq.heappush(self._files, (item.size, item.path))
+            if len(self._files) > MOST_LARGE:
+                heapq.heappop(self._files)
+
+    def fills(self, least: int, left_out: Callable[[bytes], bool], many: set[bytes]) -> list[Fill]:
+        """Lines from least bytes on. many: folders that have a line already, and are not counted in another."""
+        made = []
+        for size, path in self._files:
+            if size >= least:
+                title = "A large notebook file" if path.endswith(b".ipynb") else "A large file"
+                made.append(Fill("large", shown(path), size, 1, title, LOOK, _ONLY_YOU, not left_out(path)))
+                whole = self._tops.get(path.partition(b"/")[0], [0, 0])
+                whole[0], whole[1] = whole[0] - size, whole[1] - 1
+        counted = {path.partition(b"/")[0] for path in many}
+        tops = [(size, number, top) for top, (size, number) in self._tops.items() if top not in counted]
+        for size, number, top in heapq.nlargest(MOST_LARGE, tops):
+            if size >= least:
+                title = "The other files in this folder"
+                made.append(
+                    Fill("large", shown(top), size, number, title, LOOK, _ONLY_YOU, not left_out(top))
+                )
+        return made
+
+
 def of_listing(entries: Iterable[Entry]) -> Space:
-    """The same for a snapshot, without its files: what repositories track is not known, and a large .ipynb file counts whole."""
+    """The same for a snapshot, without its files: neither what repositories track nor what is in an .ipynb file is known, and
+    nothing is claimed of it."""
     found = [
         Found(one.path, one.kind, one.mode, one.mtime_ns, one.size, 0, 0, 0, 1, one.size) for one in entries
     ]
-    sizes = {item.path: item.size for item in found if item.path.endswith(b".ipynb")}
-    return measure(found, lambda path: False, lambda path: False, lambda path: sizes.get(path, 0))
+    return measure(found, lambda path: False, lambda path: False, lambda path: 0, from_listing=True)
 
 
 _Named = tuple[str, str, str, str]
+_ONLY_YOU = "only you know whether it is needed"
+_RUNS_UNTRACKED: _Named = (
+    "outputs",
+    "Outputs of runs that no repository tracks",
+    LOOK,
+    "only you know which are needed",
+)
+_LISTED_RUNS: _Named = (
+    "outputs",
+    "A folder that is called as runs call their outputs",
+    LOOK,
+    "only you know which are needed, and whether a repository has them",
+)
 
 
 def _named(
-    folders: Iterable[bytes], files: set[bytes], tracked: Callable[[bytes], bool]
+    folders: Iterable[bytes], files: set[bytes], tracked: Callable[[bytes], bool], runs: _Named
 ) -> dict[bytes, _Named]:
     """Folders that count as a whole: (kind, title, safe, advice). None lies in another."""
     named: dict[bytes, _Named] = {}
@@ -180,12 +241,7 @@ def _named(
         elif name == b"node_modules":
             named[path] = ("environment", "Packages of npm", AGAIN, "npm install makes it again")
         elif name in OUTPUTS and not tracked(path):
-            named[path] = (
-                "outputs",
-                "Outputs of runs that no repository tracks",
-                LOOK,
-                "only you know which are needed",
-            )
+            named[path] = runs
     return named
 
 
@@ -226,40 +282,53 @@ def _left_out(found: Sequence[Found], leave: ignore.Ignore) -> Callable[[bytes],
 
 
 def _tracked(root: bytes, path: bytes) -> bool:
-    """Whether the index of the repository that path lies in names something below it."""
+    """Whether the repository that path lies in, or is, names something below it; also where that cannot be known."""
     parts = path.split(b"/")
-    for depth in range(len(parts) - 1, -1, -1):
+    for depth in range(len(parts), -1, -1):
         top = b"/".join(parts[:depth])
-        index = _read(os.path.join(root, top, b".git", b"index"), _MOST_INDEX)
-        if index is not None:
-            return b"/".join(parts[depth:]) + b"/" in index
+        git = os.path.join(root, top, b".git")
+        if depth == len(parts):
+            if os.path.lexists(git):
+                return True
+            continue
+        if os.path.isfile(git):
+            return True  # a work tree whose index lies elsewhere
+        found = _index_has(os.path.join(git, b"index"), b"/".join(parts[depth:]) + b"/")
+        if found is not None:
+            return found
+    return False
+
+
+def _index_has(path: bytes, name: bytes) -> bool | None:
+    """Whether an index of git has name in it; None where there is none."""
+    before = b""
+    try:
+        for run in _runs(path):
+            if not before and int.from_bytes(run[4:8], "big") not in _INDEX_VERSIONS:
+                return True  # its paths are not whole in it
+            if name in before + run:
+                return True
+            before = run[-len(name) :]
+    except OSError:
+        return None
     return False
 
 
 def _outputs(root: bytes, path: bytes) -> int:
     """Bytes of the outputs of all cells, as they stand in the file; 0 where it is no notebook that can be read."""
-    body = _read(os.path.join(root, path), _MOST_NOTEBOOK)
     try:
-        cells = json.loads(body)["cells"] if body is not None else []
-        return sum(len(json.dumps(cell["outputs"])) for cell in cells if cell.get("outputs"))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return outputs_size(_runs(os.path.join(root, path)))
+    except OSError:
         return 0
 
 
-def _read(path: bytes, most_bytes: int) -> bytes | None:
-    """A regular file's bytes, None where there is none or it is larger."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    with open(handle, "rb") as file:
-        about = os.fstat(handle)
-        if not stat.S_ISREG(about.st_mode) or about.st_size > most_bytes:
-            return None
-        try:
-            return file.read(most_bytes)
-        except OSError:
-            return None
+def _runs(path: bytes) -> Iterator[bytes]:
+    """A regular file's bytes, bit by bit; nothing of what is none. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(handle, "rb", buffering=0) as file:
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            while run := file.read(RUN_BYTES):
+                yield run
 
 
 #: From these parts of its size on the user is told.

@@ -124,6 +124,7 @@ def fills(asked: Question, answer: BinaryIO) -> None:
         if entry.kind == FILE:
             top = largest.setdefault(entry.path.partition(b"/")[0], [0, 0])
             top[0], top[1] = top[0] + entry.size, top[1] + 1
+    lines = [one for one in found.fills if one.kind != "large" or "/" in one.path]  # the others are tops
     tops = sorted(largest.items(), key=lambda one: -one[1][0])[: int(asked["most"])]
     say(
         answer,
@@ -131,7 +132,7 @@ def fills(asked: Question, answer: BinaryIO) -> None:
             "ok": {
                 "size_bytes": found.size_bytes,
                 "files": found.files,
-                "fills": [dataclasses.asdict(one) for one in found.fills[: int(asked["most"])]],
+                "fills": [dataclasses.asdict(one) for one in lines[: int(asked["most"])]],
                 "tops": [
                     {"path": text(path), "name": shown(path), "size_bytes": size, "files": number}
                     for path, (size, number) in tops

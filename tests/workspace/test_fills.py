@@ -6,10 +6,13 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jupyterhub_notebooks.errors import BadInput
 from jupyterhub_notebooks.settings import NEVER_SAVED
 from jupyterhub_notebooks.workspace import Volume, fills, listing
+from jupyterhub_notebooks.workspace.cell_outputs import outputs_size
 from jupyterhub_notebooks.workspace.fills import Fill, level, look, words
 
 MB = 10**6
@@ -65,6 +68,7 @@ def test_caches_environments_outputs_and_large_notebook_files_are_named_with_wha
         "web/node_modules": ("environment", "again", True),
         "train/outputs": ("outputs", "look", True),
         "report.ipynb": ("cell_outputs", "look", True),
+        "data/table.parquet": ("large", "look", True),
     }
     assert found[".cache/huggingface"].size_bytes == 60 * MB
     assert found[".cache"].size_bytes == 20 * MB
@@ -77,12 +81,46 @@ def test_caches_environments_outputs_and_large_notebook_files_are_named_with_wha
     assert 226 * MB < space.size_bytes < 241 * MB
 
 
-def test_a_snapshot_alone_says_nearly_the_same(crowded, space):
+def test_a_snapshot_alone_claims_nothing_that_a_listing_does_not_say(crowded, space):
     volume = Volume(crowded, crowded.parent / "state of it")
     space.save(volume)
-    found = by_path(fills.of_listing(listing(space.store, space.store, 1)))
-    assert {path for path in found} == {path for path in by_path(look(crowded))}
-    assert found["envs/torch"].size_bytes == by_path(look(crowded))["envs/torch"].size_bytes
+    found, there = by_path(fills.of_listing(listing(space.store, space.store, 1))), by_path(look(crowded))
+    assert set(found) == set(there)
+    assert found["envs/torch"].size_bytes == there["envs/torch"].size_bytes
+    assert there["train/outputs"].title == "Outputs of runs that no repository tracks"
+    assert "no repository" not in found["train/outputs"].title
+    assert (found["report.ipynb"].kind, found["report.ipynb"].title) == ("large", "A large notebook file")
+
+
+def test_ordinary_files_are_named_where_they_are_what_fills_it(tmp_path):
+    files = tmp_path / "files"
+    put(files, "data/train.parquet", 25_000 * MB)
+    for number in range(30):
+        put(files, f"shards/part-{number:02}", (60 + number) * MB)
+    put(files, "notes/small", 15 * MB)  # under a part in 50 of everything
+    space = look(files)
+    found = by_path(space)
+    assert found["data/train.parquet"] == Fill(
+        "large",
+        "data/train.parquet",
+        25_000 * MB,
+        1,
+        "A large file",
+        "look",
+        "only you know whether it is needed",
+    )
+    assert (found["shards"].kind, found["shards"].files) == ("large", 30)
+    assert "notes" not in found and "data" not in found
+    said = words(space.size_bytes, 20_000 * MB, space.fills).replace("\u00a0", " ")
+    assert said.endswith("It is saved all the same. Look at: data/train.parquet (25 GB), shards (2.2 GB)")
+
+
+def test_what_has_a_line_counts_in_no_other(tmp_path):
+    for number in range(8):
+        put(tmp_path, f"top/{number}", (20 + number) * MB)
+    found = by_path(look(tmp_path))
+    assert sum(one.size_bytes for one in found.values()) == sum(20 + number for number in range(8)) * MB
+    assert (found["top"].size_bytes, found["top"].files) == ((20 + 21 + 22) * MB, 3)
 
 
 def test_outputs_that_a_repository_tracks_are_none(crowded):
@@ -110,9 +148,73 @@ def test_what_is_no_notebook_or_leads_elsewhere_is_not_opened(tmp_path):
     (tmp_path / "link.ipynb").symlink_to("/etc/passwd")
     os.mkfifo(tmp_path / "pipe.ipynb")
     (tmp_path / "deep.ipynb").write_text("[" * 11_000_000)
-    assert look(tmp_path).fills == ()
+    assert {one.path: one.kind for one in look(tmp_path).fills} == {
+        "sparse.ipynb": "large",
+        "deep.ipynb": "large",
+    }
     with pytest.raises(BadInput):
         look(tmp_path / "nowhere")
+
+
+def test_a_repository_that_cannot_be_read_whole_is_not_said_to_track_nothing(crowded):
+    train = crowded / "train"
+    git = ["git", "-C", str(train), "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    (train / "outputs" / "kept.txt").write_text("x")
+    subprocess.run([*git, "add", "outputs/kept.txt"], check=True)
+    subprocess.run([*git, "update-index", "--index-version", "4"], check=True)  # paths are prefixes in it
+    assert "train/outputs" not in by_path(look(crowded))
+
+
+TEXTS = st.text(max_size=30) | st.sampled_from(["outputs", "cells", '[{"', "\\", '\\"', "😀"])
+JSONS = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=12,
+)
+CELLS = st.dictionaries(TEXTS, JSONS, max_size=3) | st.fixed_dictionaries(
+    {"outputs": st.lists(JSONS, max_size=3)}
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.dictionaries(TEXTS, JSONS, max_size=3),
+    st.lists(CELLS, max_size=4),
+    st.booleans(),
+    st.integers(1, 70),
+)
+def test_outputs_are_counted_as_they_stand_in_the_file_however_it_is_cut(more, cells, ascii_only, run):
+    body = json.dumps({**more, "cells": cells}, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    each = (cell["outputs"] for cell in cells if isinstance(cell.get("outputs"), list) and cell["outputs"])
+    expected = sum(
+        len(json.dumps(one, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")) for one in each
+    )
+    runs = [body[at : at + run] for at in range(0, len(body), run)]
+    assert outputs_size(runs) == expected
+    assert outputs_size(runs[:-1]) == 0
+
+
+def test_a_very_large_notebook_file_is_looked_at_in_little_memory(tmp_path):
+    """200 MB with an emoji, which a parsed tree holds in four bytes a character; and a string of nothing but escapes."""
+    cell = b'{"cell_type": "code", "source": "x", "outputs": [{"text": "%s"}]}'
+    with open(tmp_path / "huge.ipynb", "wb") as file:
+        file.write(b'{"cells": [' + cell % "😀".encode())
+        for _ in range(20):
+            file.write(b", " + cell % (b"o" * 5 * MB))
+            file.write(b", " + cell % (b"\\n" * (5 * MB // 2)))
+        file.write(b'], "nbformat": 4}')
+    program = (
+        "import resource, sys; from jupyterhub_notebooks.workspace import fills;"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
+        "found = fills.look(sys.argv[1]).fills;"
+        "print(found[0].size_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    size, kilobytes = map(int, done.stdout.split())
+    assert 200 * MB <= size < 201 * MB
+    assert kilobytes < 30_000
 
 
 @pytest.mark.parametrize(
@@ -154,5 +256,5 @@ def test_the_command_says_it_for_people_and_as_json(crowded, tmp_path):
     assert "Safe to delete: models and data sets are fetched again when they are used." in said
     assert "The workspace is over its size: 2" in said
     told = json.loads(subprocess.run([*command, "--json"], capture_output=True, text=True).stdout)
-    assert told["fills"][0]["path"] == ".cache/huggingface"
+    assert [one["path"] for one in told["fills"]][:2] == ["data/table.parquet", ".cache/huggingface"]
     assert told["warning"] is None
