@@ -26,7 +26,7 @@ from .entries import DIRECTORY, FILE, SYMLINK, Entry, links_of, order, shown, wh
 from .filling import Filling
 from .ignore import ASIDE
 from .placing import Places
-from .pool import Pool
+from .pool import Pool, threads
 from .ports import Blocks, OnProgress, Snapshots
 
 _SHOWN = 3
@@ -92,7 +92,7 @@ def copy_paths(
     entries = chosen(contents, paths)
     try:
         into.mkdir(parents=True, exist_ok=True)
-        with Places(os.fsencode(into)) as places:
+        with Places(os.fsencode(into), threads() + 1) as places:
             ways = _ways(contents, entries)
             there = _in_the_way(places, entries)
             if there and not replace:
@@ -131,7 +131,7 @@ def copy_all(
     try:
         aside.mkdir(parents=True)
         try:
-            with Places(os.fsencode(aside)) as places:
+            with Places(os.fsencode(aside), threads() + 1) as places:
                 _Copy(blocks, places, entries, progress, cancelled).run({})
                 without = places.without_attributes
             aside.chmod(0o755)

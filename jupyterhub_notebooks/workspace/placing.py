@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
 import stat
 import threading
@@ -19,17 +20,21 @@ from ..errors import Damaged
 from .entries import Entry, why_not_a_path
 from .stamps import Stamp, stamp_of
 
+#: Directories that are kept open, of one thread and of all; these are no more than a share of what the process may open.
 _OPEN_FOLDERS = 64
+_ALL_OPEN_FOLDERS = 512
+_SHARE = 3
 _ZEROS = bytes(65536)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Places:
-    """Use as a context; the directory must exist."""
+    """Use as a context; the directory must exist. users: so many threads may use it."""
 
-    def __init__(self, root: bytes) -> None:
+    def __init__(self, root: bytes, users: int = 1) -> None:
         self.root = root
+        self._most = max(1, min(_OPEN_FOLDERS, _may_be_open() // users))
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._mine = threading.local()
         self._lock = threading.Lock()
@@ -54,7 +59,7 @@ class Places:
         return self.folder(parent), name
 
     def folder(self, path: bytes) -> int:
-        """A descriptor of the directory at path (b"": the root). Stays open until 64 others were asked for."""
+        """A descriptor of the directory at path (b"": the root). Stays open until a few dozen others were asked for."""
         if not path:
             return self._root
         cache = self._cache()
@@ -72,7 +77,7 @@ class Places:
         for end in range(depth + 1, len(parts) + 1):
             handle = os.open(parts[end - 1], _FOLDER, dir_fd=handle)
             cache[b"/".join(parts[:end])] = handle
-            if len(cache) > _OPEN_FOLDERS:
+            if len(cache) > self._most:
                 os.close(cache.popitem(last=False)[1])
         return handle
 
@@ -138,7 +143,7 @@ class Places:
 
     def plain(self, files: Iterable[tuple[bytes, int, int, bytes | memoryview]]) -> list[tuple[bytes, Stamp]]:
         """Many files without holes or attributes that are not there yet, with as few calls to the kernel as may be:
-        (path, mode, time in ns, bytes). Answers path and stamp of each."""
+        (path, mode, time in ns, bytes). Answers path and stamp of each. What an earlier try left of them is made anew."""
         stamps: list[tuple[bytes, Stamp]] = []
         folder, handle = None, self._root
         for path, mode, mtime_ns, data in files:
@@ -148,7 +153,11 @@ class Places:
                 folder = parent
             elif wrong := why_not_a_path(name):
                 raise Damaged("A path of the listing is refused", wrong)
-            file = os.open(name, _FILE | os.O_TRUNC, mode & 0o777, dir_fd=handle)
+            try:
+                file = os.open(name, _FILE | os.O_TRUNC, mode & 0o777, dir_fd=handle)
+            except PermissionError:  # made already, and nobody may write it
+                os.unlink(name, dir_fd=handle)
+                file = os.open(name, _FILE | os.O_TRUNC, mode & 0o777, dir_fd=handle)
             try:
                 if os.pwrite(file, data, 0) != len(data):
                     _all(file, 0, data)
@@ -246,6 +255,12 @@ class Places:
             self.forget()
             handle, name = self.at(folder)
             shutil.rmtree(name, dir_fd=handle)
+
+
+def _may_be_open() -> int:
+    """How many directories may be kept open by all threads together."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _ALL_OPEN_FOLDERS if soft < 0 else min(_ALL_OPEN_FOLDERS, soft // _SHARE)
 
 
 def _stamp(file: int) -> Stamp:

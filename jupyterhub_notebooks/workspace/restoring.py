@@ -26,7 +26,7 @@ from .keys import keys_of
 from .lastseen import LastSeen
 from .memory import careful
 from .placing import Places
-from .pool import Pool
+from .pool import Pool, threads
 from .ports import Blocks, OnProgress, Snapshots
 from .replacing import MOVED_ASIDE, replace
 from .snapshots import SnapshotHead, head_of
@@ -161,7 +161,7 @@ class _Restore:
         volume = self.volume
         volume.files.mkdir(parents=True, exist_ok=True)
         files = os.fsencode(volume.files)
-        with Places(files) as places:
+        with Places(files, threads() + 1) as places:
             if os.listdir(files):
                 self._over(files, places)
             else:
