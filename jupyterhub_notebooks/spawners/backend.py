@@ -71,6 +71,10 @@ class Backend:
         """Ends whatever a session left though its agent is gone, and says what that was."""
         raise NotImplementedError
 
+    def backend_keeps_volume(self, session: Session) -> bool:
+        """Whether the workspace's volume outlives what a session ran in: what is not saved is lost with it otherwise."""
+        return True
+
     async def backend_death(self, session: Session) -> tuple[str, str]:
         """Why the agent of a session ended without a word, where the backend knows: a cause of ``enforcement.causes`` and
         a sentence, each '' where it does not. Asked before what the session left is cleared away."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
-from ..ledger import Session, sessions
+from ..ledger import Session, losing, sessions
 from . import opening
 from .checkpointing import keep_variables
 from .waiting import Patience
@@ -84,6 +84,7 @@ async def over(spawner: NotebookSpawner, session: Session) -> None:
             runs = await _tried(spawner, "look for", spawner.backend_running(session))
             if runs is False:  # its agent ended it by itself, and nobody has cleared away after it
                 await _tried(spawner, "clear away", spawner.backend_left_over(session))
+                await _volume_went(spawner, session)
         return
     runs = await _tried(spawner, "look for", spawner.backend_running(session))
     if runs is None:
@@ -105,6 +106,15 @@ async def _clear(
     if why_killed:
         spawner.log.error("Session %s: %s", session.id, why_killed)
     await _tried(spawner, "close", spawner.ledger.run(opening.settle, session, _now(), why_killed, death))
+    await _volume_went(spawner, session)
+
+
+async def _volume_went(spawner: NotebookSpawner, session: Session) -> None:
+    if spawner.backend_keeps_volume(session):
+        return
+    lost = spawner.ledger.run(losing.volume_went_with_it, session.id, _now())
+    if files := await _tried(spawner, "tell what is lost of", lost):
+        spawner.log.error("Session %s: %d unsaved files went with its pod", session.id, files)
 
 
 def _left_open(spawner: NotebookSpawner, session: Session) -> None:

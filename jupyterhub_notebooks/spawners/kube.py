@@ -269,6 +269,9 @@ class KubeNotebookSpawner(ContainedSpawner, Watching):
         await self._delete(pod, 0 if running else None)
         return [f"pod {pod['metadata']['name']}"] if running else []
 
+    def backend_keeps_volume(self, session: Session) -> bool:
+        return not pods.is_ephemeral(Launch.from_json(session.launch), self.workspace_volume)
+
     async def backend_death(self, session: Session) -> tuple[str, str]:
         pod = await self._pod(session.id) or self._seen_of(session.id)
         container = pods.container_of(pod) if pod is not None else pods.NOTEBOOK

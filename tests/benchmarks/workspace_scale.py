@@ -180,6 +180,7 @@ def main() -> None:
         "sparse": sparse,
         "bytes": lambda folder: many_bytes(folder, asked.gigabytes),
     }
+    asked.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=asked.folder) as made, s3.running(Path(made) / "s3") as server:
         for name in asked.only.split(","):
             if name == "gentle":

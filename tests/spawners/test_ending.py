@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jupyterhub_notebooks.ledger import Ledger, notebooks, sessions, upgrade, users
+from jupyterhub_notebooks.ledger import Ledger, losing, notebooks, sessions, upgrade, users
 from jupyterhub_notebooks.names import new_id
 from jupyterhub_notebooks.spawners import ending
 from jupyterhub_notebooks.spawners.waiting import Patience
@@ -30,7 +30,7 @@ class Backend:
         self.session = sessions.begin(self.ledger, id, book.id, {"profile": "p"}, "1" * 64, NOW)
         self.settings = SimpleNamespace(no_progress_seconds=60.0, save_timeout_seconds=60.0)
         self.log, self._log_name, self._ending = logging.getLogger("ending"), "mara", None
-        self.away, self.runs, self.cleared = True, True, 0
+        self.away, self.runs, self.cleared, self.keeps = True, True, 0, True
 
     def pre_stop_hook(self, spawner: Any, session: Any) -> None:
         return None
@@ -49,6 +49,9 @@ class Backend:
     async def backend_left_over(self, session: Any) -> list[str]:
         self.cleared += 1
         return list(await self._asked([]))
+
+    def backend_keeps_volume(self, session: Any) -> bool:
+        return self.keeps
 
     async def backend_death(self, session: Any) -> tuple[str, str]:
         return tuple(await self._asked(("killed", "Its machine is gone.")))
@@ -97,3 +100,18 @@ async def test_an_end_that_cannot_be_watched_is_not_taken_for_an_end(spawner):
 
     with pytest.raises(OSError, match="does not answer"):
         await Patience(spawner.ledger, spawner.session, 60.0, 60.0).wait(asked())
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_files_left_unsaved_in_a_pod_alone_are_told_as_lost_when_it_is_gone(spawner, keeps):
+    spawner.away, spawner.runs, spawner.keeps = False, False, keeps
+    sessions.close(
+        spawner.ledger, spawner.session.id, NOW, "stopped", "Not saved: storage is away.", pending_files=3
+    )
+    await ending.over(spawner, spawner.session)
+    space = notebooks.workspace(spawner.ledger, spawner.row.workspace)
+    if keeps:
+        assert space.unsaved_files == 3 and "storage is away" in spawner.row.detail
+    else:
+        assert space.unsaved_on is None and "were lost with their volume" in spawner.row.detail
+        assert losing.of_session(spawner.ledger, spawner.session.id)
