@@ -15,13 +15,15 @@ from ..clock import SYSTEM_CLOCK
 from ..errors import Damaged
 from ..settings import NEVER_SAVED
 from ..units import count, parse_duration, show_size
-from ..workspace import changes, check
+from ..workspace import WorkspaceStore, changes, check
+from ..workspace.entries import shown
 from ..workspace.pruning import PruneReport, prune
-from ..workspace.repairing import RepairReport, repair
+from ..workspace.repairing import RepairReport, removed_of, repair
 from ..workspace.retention import Rule
+from .agreeing import YES, agreed
 from .progress_bar import Bar
 from .workspace_opening import BREAK, CREATED_BY, at_store, existing, leased, options, volume_of
-from .workspace_words import print_check, print_json, say_lost
+from .workspace_words import print_check, print_json, print_repair, snapshots
 
 _RULE = Rule()
 
@@ -167,6 +169,7 @@ def _print_prune(report: PruneReport) -> None:
     is_flag=True,
     help="Then remove the damaged snapshots, so that prune can remove what only they need.",
 )
+@YES
 @click.pass_context
 def repair_command(
     context: click.Context,
@@ -176,53 +179,52 @@ def repair_command(
     break_lease: bool,
     number: int | None,
     remove_damaged: bool,
+    yes: bool,
 ) -> None:
     """Save what can be saved of a damaged snapshot as a new one, and name what is lost.
 
-    Reads all of it. Files that lie whole in another snapshot are taken from there. The exit code is 7 where something
-    is lost.
+    Reads all snapshots. Files that lie whole in another snapshot are taken from there. The exit code is 7 where something
+    is lost, or where damaged snapshots are left.
     """
     space = existing(store, store_options)
-    with leased(space, None, break_lease) as lease, Bar("Repairing", as_json) as bar:
-        report = repair(
-            space,
-            now=SYSTEM_CLOCK.now(),
-            created_by=CREATED_BY,
-            of=number,
-            lease=lease,
-            remove_damaged=remove_damaged,
-            progress=bar.show,
-            cancelled=bar.cancelled,
-        )
+    with leased(space, None, break_lease) as lease:
+        with Bar("Repairing", as_json) as bar:
+            report = repair(
+                space,
+                now=SYSTEM_CLOCK.now(),
+                created_by=CREATED_BY,
+                of=number,
+                lease=lease,
+                progress=bar.show,
+                cancelled=bar.cancelled,
+            )
+        if remove_damaged and report.removable and agreed(_question(space, report), yes):
+            report = _removed(space, report)
     if as_json:
-        print_json(asdict(report))
+        print_json({**asdict(report), "left": report.left})
     else:
-        _print_repair(report)
-    if report.lost:
+        print_repair(report, "workspace repair")
+    if report.lost or report.left:
         context.exit(Damaged.exit_code)
 
 
-def _print_repair(report: RepairReport) -> None:
-    say_lost(report.lost)
-    unreadable = ", ".join(str(number) for number in report.unreadable)
-    if unreadable:
-        print(f"Cannot be read at all: snapshot {unreadable}.")
-    if report.removed_snapshots:
-        print(f"Removed: snapshot {', '.join(str(number) for number in report.removed_snapshots)}.")
-    if not report.number:
-        print(
-            f"Snapshot {report.of} is whole: {count(report.files, 'file')}, {show_size(report.size_bytes)}."
-        )
-        return
-    mended = (
-        f", {count(report.mended_files, 'file')} taken from other snapshots" if report.mended_files else ""
-    )
-    print(
-        f"Saved what is left of snapshot {report.of} as snapshot {report.number}: {count(report.files, 'file')}, "
-        f"{show_size(report.size_bytes)}{mended}; {count(len(report.lost), 'loss', 'losses')}."
-    )
-    if report.lost:
-        print("Where a directory still has those files: save it with --onto-head, and they are stored again.")
+def _question(space: WorkspaceStore, report: RepairReport) -> str:
+    names = space.names()
+    named = [f"{n} is named {shown(names[n].encode())}" for n in report.removable if n in names]
+    told = f" ({', '.join(named)})" if named else ""
+    return f"Remove {snapshots(report.removable)}{told}, with what only they have?"
+
+
+def _removed(space: WorkspaceStore, report: RepairReport) -> RepairReport:
+    """Their names go too, but that of the one that was repaired."""
+    names, now = space.names(), SYSTEM_CLOCK.now()
+    if report.number and report.of in report.removable and report.of in names:
+        space.name(report.number, names[report.of], now)
+    done = removed_of(space, report)
+    for number in done.removed_snapshots:
+        if number in names:
+            space.name(number, "", now)
+    return done
 
 
 COMMANDS = (check_command, prune_command, repair_command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,8 @@ from ..units import count, show_duration, show_size
 from ..workspace import CheckReport, Entry, SaveReport, SnapshotHead, Volume, WorkspaceStore, listing
 from ..workspace.differing import Difference
 from ..workspace.entries import DIRECTORY, shown
-from ..workspace.repairing import Lost
+from ..workspace.mending import Lost
+from ..workspace.repairing import RepairReport
 
 _SKIPPED_SHOWN = 10
 _LOST_SHOWN = 100
@@ -130,6 +131,70 @@ def print_check(report: CheckReport) -> None:
         f"{count(report.snapshots, 'snapshot')}, {count(report.blocks, 'block')}, "
         f"{show_size(report.stored_bytes)} stored ({how}): {sound}."
     )
+
+
+def print_repair(report: RepairReport, command: str) -> None:
+    """command: how this repair is run again, such as ``workspace repair``."""
+    say_lost(report.lost)
+    if report.unreadable:
+        print(f"Cannot be read at all: {snapshots(report.unreadable)}.")
+    others = {*report.damaged} - {report.of}
+    for problem in report.problems:
+        if {*problem.snapshots} & others:
+            print(f"Error: {problem.what}. {problem.cost}.")
+    if not report.number:
+        whole = "cannot be restored whole" if report.of in report.left else "is whole"
+        print(f"Snapshot {report.of} {whole}: {count(report.files, 'file')}, {show_size(report.size_bytes)}.")
+    elif report.of in report.damaged:
+        mended = count(report.mended_files, "file")
+        taken = f", {mended} taken from other snapshots" if report.mended_files else ""
+        print(
+            f"Saved what is left of snapshot {report.of} as snapshot {report.number}: "
+            f"{count(report.files, 'file')}, {show_size(report.size_bytes)}{taken}; "
+            f"{count(len(report.lost), 'loss', 'losses')}."
+        )
+    else:
+        print(
+            f"Saved snapshot {report.of} again as snapshot {report.number}, because the newest cannot be read: "
+            f"{count(report.files, 'file')}, {show_size(report.size_bytes)}."
+        )
+    if report.lost:
+        print("Where a directory still has those files: save it with --onto-head, and they are stored again.")
+    if report.removed_snapshots:
+        print(f"Removed {snapshots(report.removed_snapshots)}.")
+    _say_left(report, command)
+
+
+def _say_left(report: RepairReport, command: str) -> None:
+    if not report.left:
+        return
+    print(f"Still damaged: {snapshots(report.left)}.")
+    if [number for number in report.damaged if number in report.left and number != report.of]:
+        print(f"To save what is left of one: {command} --snapshot N.")
+    if report.removable:
+        print(f"To remove {snapshots(report.removable)}: {command} --remove-damaged.")
+    newer = sorted({*report.left} - {*report.removable})
+    if newer:
+        print(
+            f"{snapshots(newer).capitalize()} cannot be removed: a newer version of this program wrote it, or it has "
+            f"the highest number, which {command} without --snapshot makes up for."
+        )
+
+
+def snapshots(numbers: Sequence[int]) -> str:
+    """``snapshot 3``, ``snapshots 3, 5-9``."""
+    return f"snapshot{'s' * (len(numbers) != 1)} {ranges(numbers)}"
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """``3, 5-9``: numbers in words that stay short."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    return ", ".join("-".join(str(end) for end in run) for run in runs)
 
 
 def print_json(value: Any) -> None:

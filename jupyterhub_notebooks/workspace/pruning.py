@@ -17,6 +17,7 @@ from typing import Protocol
 
 from ..clock import from_text
 from ..errors import BadInput, Damaged, NotFound
+from .keys import WrongKey
 from .layout import parse_condemned
 from .marking import Marked
 from .pool import threads
@@ -26,6 +27,7 @@ from .snapshots import SnapshotHead, head_of
 
 #: The shortest time between condemning a block and deleting it: longer than any save takes.
 LEAST_GRACE = timedelta(hours=24)
+NEXT_WHERE_DAMAGED = ("Run: workspace check", "Then: workspace repair --remove-damaged")
 _MOST_IN_A_LIST = 100_000
 _LOOK_EVERY = 100
 
@@ -139,7 +141,10 @@ def plan_prune(
     kept = keep(dated, now, rule)
     stored = dict(space.block_sizes())
     needed = Marked(space, cancelled)
-    needed.add(head for number, head in heads.items() if number in kept)
+    try:
+        needed.add(head for number, head in heads.items() if number in kept)
+    except Damaged as error:
+        raise _stuck(error) from error
     lists, hints = _lists(space)
     due = tuple(number for number, (at, _) in lists.items() if at is None or now - at >= grace)
     listed = {name for _, names in lists.values() for name in names}
@@ -202,7 +207,17 @@ def _heads(space: Removable) -> dict[int, SnapshotHead]:
             heads[number] = head_of(space, number)
         except NotFound:
             continue
+        except Damaged as error:
+            raise _stuck(error) from error
     return heads
+
+
+def _stuck(error: Damaged) -> Damaged:
+    """The same error with what helps against it."""
+    if isinstance(error, WrongKey):
+        return error
+    why = f"{error.why}; nothing is removed while a snapshot that stays cannot be read"
+    return Damaged(error.title, why, NEXT_WHERE_DAMAGED)
 
 
 def _lists(space: Removable) -> tuple[dict[int, tuple[datetime | None, tuple[str, ...]]], list[str]]:

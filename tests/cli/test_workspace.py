@@ -321,3 +321,38 @@ def test_repair_saves_the_rest_and_names_what_is_lost(said, files, store, tmp_pa
     assert "Saved what is left of snapshot 1 as snapshot 2: 1 file, 5 B; 1 loss." in out
     assert said("save", files, "--store", store, "--onto-head")[1].startswith("Saved snapshot 3: ")
     assert said("check", "--store", store, "--read-data")[0] == 0
+
+
+def test_repair_tells_every_damaged_snapshot_and_removes_them_where_asked(said, files, store, tmp_path):
+    (files / "big").write_bytes(os.urandom(2**20 + 1))
+    said("save", files, "--store", store)
+    (files / "big").write_bytes(b"small")
+    said("save", files, "--store", store)
+    victim = max((tmp_path / "store" / "blocks").glob("*/*"), key=lambda path: path.stat().st_size)
+    victim.unlink()
+    assert said("name", 1, "before the talk", "--store", store)[0] == 0
+    status, out, _ = said("repair", "--store", store)
+    assert status == 7
+    assert "Cannot be restored: big, in snapshot 1." in out
+    assert "Snapshot 2 is whole: 2 files" in out
+    assert "To save what is left of one: workspace repair --snapshot N." in out
+    assert "To remove snapshot 1: workspace repair --remove-damaged." in out
+    status, out, _ = said("repair", "--store", store, "--remove-damaged")
+    assert (status, out.splitlines()[-1]) == (0, "Removed snapshot 1.")
+    assert said("check", "--store", store, "--read-data")[0] == 0
+    assert not list((tmp_path / "store" / "names").glob("*"))
+
+
+def test_a_newest_snapshot_that_cannot_be_read_is_made_up_for_and_prune_names_the_way(
+    said, two, store, tmp_path
+):
+    (tmp_path / "store" / "snapshots" / "0000000002").write_bytes(b"{")
+    status, _, err = said("prune", "--store", store)
+    assert (status, "workspace repair --remove-damaged" in err) == (7, True)
+    status, out, _ = said("repair", "--store", store)
+    assert (status, "Saved snapshot 1 again as snapshot 3, because the newest cannot be read" in out) == (
+        7,
+        True,
+    )
+    assert said("repair", "--store", store, "--remove-damaged")[0] == 0
+    assert said("prune", "--store", store)[0] == 0

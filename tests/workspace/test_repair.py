@@ -163,14 +163,92 @@ def test_damaged_snapshots_can_be_removed_so_that_prune_goes_on(space, volume):
     prune(space.store, now=NOW)
 
 
-def test_the_highest_number_stays_though_it_cannot_be_read(space, volume):
+def test_a_highest_number_that_cannot_be_read_is_followed_by_a_copy_of_the_head_and_can_then_go(
+    space, volume
+):
     for number in (1, 2):
         (volume.files / "x").write_bytes(large(number))
         space.save(volume)
     damage(space.folder / "store" / "snapshots" / "0000000002", "empty")
+    report = repaired(space)
+    assert (report.of, report.number, report.kind, report.lost) == (1, 3, "save", ())
+    assert (report.left, report.removable) == ((2,), (2,))
+    assert head_of(space.store, 3).root == head_of(space.store, 1).root
+    again = repaired(space)
+    assert (again.number, again.left) == (0, (2,))
+    last = repaired(space, remove_damaged=True)
+    assert (last.number, last.removed_snapshots, last.left) == (0, (2,), ())
+    assert space.store.numbers() == [1, 3]
+    assert not errors(space)
+    prune(space.store, now=NOW)
+
+
+def test_every_damaged_snapshot_that_check_names_goes_and_check_is_content(space, volume):
+    (volume.files / "lost").write_bytes(large(1))
+    for number in (1, 2, 3):
+        (volume.files / "kept").write_text(f"{number}")
+        space.save(volume)
+    (volume.files / "lost").unlink()
+    (volume.files / "kept").write_text("4")
+    space.save(volume)
+    (volume.files / "lost").write_bytes(large(5))
+    space.save(volume)
+    damage(block(space, 5, b"lost"))
+    damage(block(space, 2, b"lost"), "truncated")
+    report = repaired(space)
+    assert (report.of, report.number, report.removed_snapshots) == (5, 6, ())
+    assert report.damaged == report.left == report.removable == (1, 2, 3, 5)
+    assert {number for problem in report.problems for number in problem.snapshots} == {1, 2, 3, 5}
     report = repaired(space, remove_damaged=True)
-    assert (report.of, report.removed_snapshots) == (1, ())
-    assert space.store.numbers() == [1, 2]
+    assert (report.number, report.removed_snapshots, report.left) == (0, (1, 2, 3, 5), ())
+    assert space.store.numbers() == [4, 6]
+    assert not errors(space)
+
+
+def test_an_old_snapshot_that_is_damaged_is_told_though_the_newest_is_whole(space, volume):
+    for number in (1, 2):
+        (volume.files / "x").write_bytes(large(number))
+        space.save(volume)
+    damage(block(space, 1, b"x"))
+    report = repaired(space)
+    assert (report.of, report.number, report.damaged, report.left) == (2, 0, (1,), (1,))
+
+
+def test_a_damaged_recovery_snapshot_above_the_head_is_repaired_beside_it(space, volume):
+    (volume.files / "x").write_bytes(large(1))
+    space.save(volume)
+    other = space.volume("other")
+    (other.files / "x").write_bytes(large(2))
+    (other.files / "y").write_text("y")
+    space.save(other, kind="recovery")
+    damage(block(space, 2, b"x"))
+    report = repaired(space, remove_damaged=True)
+    assert (report.of, report.number, report.kind, report.removed_snapshots) == (2, 3, "recovery", (2,))
+    assert [entry.path for entry in listing(space.store, space.store, 3)] == [b"y"]
+    assert not errors(space)
+
+
+def test_a_snapshot_of_a_newer_version_is_not_removed(space, volume):
+    for number in (1, 2):
+        (volume.files / "x").write_bytes(large(number))
+        space.save(volume)
+    old = space.folder / "store" / "snapshots" / "0000000001"
+    old.write_bytes(old.read_bytes().replace(b'"format":1', b'"format":2'))
+    report = repaired(space, remove_damaged=True)
+    assert (report.removed_snapshots, report.left) == ((), (1,))
+    assert old.exists()
+
+
+def test_another_name_of_a_file_whose_page_is_lost_is_a_file_of_its_own(space, volume):
+    many(volume)
+    os.link(volume.files / "d00" / "f000", volume.files / "z")
+    space.save(volume)
+    leaves = leaves_of(head_of(space.store, 1).root, fetcher(space.store))
+    damage(stored(space, leaves[0].name))
+    repaired(space)
+    back = space.volume("back")
+    space.restore(back, 2)
+    assert (back.files / "z").read_text() == "0 0"
 
 
 def test_what_a_newer_version_wrote_is_not_removed(space, volume):
