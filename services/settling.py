@@ -67,6 +67,9 @@ async def taken_up(
         raw = await asyncio.to_thread(objects.get, snapshot_key(workspace, number))
     except NotFound:
         return False
+    except Damaged as error:  # more bytes than any snapshot has: nothing of it was read
+        log.warning("%s", error.sentence(), extra={"session": session})
+        raw = b""
     keys = await keys_of(ledger, encryption_key, workspace)
     try:
         facts = facts_of(raw, parse_snapshot(raw, number=number, workspace=workspace, keys=keys))

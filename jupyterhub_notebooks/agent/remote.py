@@ -21,11 +21,12 @@ from ..contract import Snapshots as SnapshotList
 from ..errors import NotFound, StorageAway
 from ..retrying import delays
 from ..workspace.keys import OPEN, Keys
+from ..workspace.layout import block_path, most_bytes_of, numbered, too_large
 from ..workspace.ports import CommitFacts, MissingBlocks
 from .errors import Contested, LeaseLost
 from .lease import HeldLease
 from .service import Service, in_words
-from .wire import BROKEN, Answer, Wire
+from .wire import BROKEN, Answer, TooLong, Wire
 
 T = TypeVar("T")
 BATCH = 1000
@@ -156,13 +157,14 @@ class RemoteBlocks:
         self._signer, self._wire, self._patience = signer, wire, patience
 
     def get(self, name: str) -> bytes:
-        """The stored bytes. Raises NotFound, StorageAway."""
+        """The stored bytes. Raises NotFound, StorageAway, Damaged where there are more than any block has."""
         return self._patience.insist(lambda: self._get(name))
 
     def _get(self, name: str) -> bytes:
-        answer = _fetch(self._wire, self._signer.to_read(name))
+        answer = _fetch(self._wire, self._signer.to_read(name), block_path(name))
         if answer.status == 403:  # it ran out meanwhile, or this machine slept
-            answer = _fetch(self._wire, self._signer.sign(UrlRequest("block", "GET", hash=name)))
+            again = self._signer.sign(UrlRequest("block", "GET", hash=name))
+            answer = _fetch(self._wire, again, block_path(name))
         return _body_of(answer, f"Block {name[:12]}")
 
     def put(self, name: str, body: bytes) -> bool:
@@ -211,7 +213,10 @@ class RemoteSnapshots:
         """The object's bytes. Raises NotFound, StorageAway."""
         request = UrlRequest("snapshot", "GET", number=number)
         return self._patience.insist(
-            lambda: _body_of(_fetch(self._wire, self._signer.sign(request)), f"Snapshot {number}")
+            lambda: _body_of(
+                _fetch(self._wire, self._signer.sign(request), numbered("snapshots", number)),
+                f"Snapshot {number}",
+            )
         )
 
     def commit(self, number: int, body: bytes, facts: CommitFacts) -> None:
@@ -242,9 +247,12 @@ class RemoteSnapshots:
             raise MissingBlocks(answer.missing)
 
 
-def _fetch(wire: Wire, signed: SignedUrl) -> Answer:
+def _fetch(wire: Wire, signed: SignedUrl, key: str) -> Answer:
+    most_bytes = most_bytes_of(key)
     try:
-        return wire.request("GET", signed.url, signed.headers)
+        return wire.request("GET", signed.url, signed.headers, most_bytes=most_bytes)
+    except TooLong:
+        raise too_large(key, most_bytes) from None
     except BROKEN as error:
         raise StorageAway("Storage does not answer", in_words(error)) from None
 

@@ -17,8 +17,14 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     import ssl
 
+#: Whole answers of the service; a store's are bounded by who asks.
+MOST_BYTES = 64 * 2**20
 #: What a connection that does not work raises: no answer came, or half of one.
 BROKEN: tuple[type[Exception], ...] = (OSError, http.client.HTTPException)
+
+
+class TooLong(http.client.HTTPException):
+    """An answer has more bytes than it may; no more of them were read."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,9 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         timeout_seconds: float | None = None,
+        most_bytes: int = MOST_BYTES,
     ) -> Answer:
-        """The answer, whatever its status. Raises one of BROKEN where none came."""
+        """The answer, whatever its status. Raises one of BROKEN where none came, TooLong where it has more than most_bytes."""
         parts = urlsplit(url)
         key = (parts.scheme, parts.hostname or "", parts.port or 0)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -62,17 +69,17 @@ class Wire:
         old = kept.pop(key, None)
         if old is not None:
             try:
-                answer = self._exchange(old, method, target, headers, body, timeout)
+                answer = self._exchange(old, method, target, headers, body, timeout, most_bytes)
                 kept[key] = old
                 return answer
-            except TimeoutError:
+            except (TimeoutError, TooLong):
                 old.close()
                 raise
             except BROKEN:
                 old.close()
         fresh = self._connection(key)
         try:
-            answer = self._exchange(fresh, method, target, headers, body, timeout)
+            answer = self._exchange(fresh, method, target, headers, body, timeout, most_bytes)
         except BaseException:
             fresh.close()
             raise
@@ -87,6 +94,7 @@ class Wire:
         headers: Mapping[str, str] | None,
         body: bytes | None,
         timeout: float,
+        most_bytes: int,
     ) -> Answer:
         connection.timeout = timeout
         if connection.sock is not None:
@@ -97,7 +105,8 @@ class Wire:
             if not body:
                 raise  # else: refused before all of it was sent, the answer may be there
         response = connection.getresponse()
-        return Answer(response.status, dict(response.getheaders()), response.read())
+        most = most_bytes if response.status < 300 else MOST_BYTES
+        return Answer(response.status, dict(response.getheaders()), _bounded(response, most))
 
     def _connection(self, key: tuple[str, str, int]) -> http.client.HTTPConnection:
         scheme, host, port = key
@@ -115,3 +124,14 @@ class Wire:
                 made.load_verify_locations(cadata=self._authority)
             self._checks = made
         return self._checks
+
+
+def _bounded(response: http.client.HTTPResponse, most_bytes: int) -> bytes:
+    """The body. Raises TooLong, HTTPException where it is cut off."""
+    known = response.length
+    body = (
+        b"" if known is not None and known > most_bytes else response.read(None if known else most_bytes + 1)
+    )
+    if (known or len(body)) > most_bytes:
+        raise TooLong(f"an answer of more than {most_bytes} bytes")
+    return body

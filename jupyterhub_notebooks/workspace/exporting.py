@@ -121,6 +121,7 @@ class _Export:
         self._total_bytes, self._total_files = total_bytes, total_files
         self._done_bytes = self._done_files = 0
         self._names: set[str] = set()
+        self._numbers: dict[str, int] = {}
         self.renamed: list[tuple[str, str]] = []
 
     def add(self, archive: zipfile.ZipFile, entry: Entry) -> None:
@@ -160,11 +161,13 @@ class _Export:
         except UnicodeDecodeError:
             plain, name = "", entry.path.decode("utf-8", "replace")
         name = name.replace("\\", "_")
-        number = 1
         free = name
-        while free in self._names:
-            number += 1
-            free = f"{name}.{number}"
+        if free in self._names:
+            number = self._numbers.get(name, 1)
+            while free in self._names:
+                number += 1
+                free = f"{name}.{number}"
+            self._numbers[name] = number
         self._names.add(free)
         if free != plain:
             self.renamed.append((shown(entry.path), free))

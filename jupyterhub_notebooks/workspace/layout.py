@@ -14,6 +14,7 @@ from typing import Any
 from ..clock import to_text
 from ..errors import Damaged
 from ..names import is_id
+from .blocks import MOST_STORED
 from .keys import CIPHER, OPEN, Keys, Unsealed
 from .snapshots import canonical, parse_object
 
@@ -21,6 +22,9 @@ ROOT_KEY = "notebooks-store.json"
 WORKSPACE_KEY = "workspace.json"
 MOST_JSON = 65535
 MOST_CONDEMNED = 8 * 2**20
+#: Of what lies beside workspaces: objects of a check of the store, what a manifest of an export names.
+_MOST_OTHER = 64 * 2**20
+_FOLDERS = {"snapshots": MOST_JSON, "leases": MOST_JSON, "names": MOST_JSON, "condemned": MOST_CONDEMNED}
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _KEY_ID = re.compile(r"[0-9a-f]{32}")
 _NUMBER = re.compile(r"[0-9]{10}")
@@ -71,6 +75,26 @@ def number_of(key: str) -> int | None:
     """The number at the end of a key, None where there is none."""
     last = key.rpartition("/")[2]
     return int(last) if _NUMBER.fullmatch(last) and int(last) else None
+
+
+def most_bytes_of(key: str) -> int:
+    """More than the object of that key can have is never read."""
+    folder, _, last = key.rpartition("/")
+    if last in (WORKSPACE_KEY, ROOT_KEY):
+        return MOST_JSON
+    above, _, folder = folder.rpartition("/")
+    if above.rpartition("/")[2] == "blocks":
+        return MOST_STORED
+    return _FOLDERS.get(folder, _MOST_OTHER)
+
+
+def too_large(key: str, most_bytes: int) -> Damaged:
+    """The error about an object with more bytes than any of its kind."""
+    return Damaged(
+        f"{key} is damaged",
+        f"It has more than {most_bytes} bytes, more than any such object.",
+        ["Run `jupyterhub-notebooks workspace check` to see what it touches"],
+    )
 
 
 def block_of(key: str) -> str | None:

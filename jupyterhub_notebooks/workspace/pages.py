@@ -28,6 +28,10 @@ MOST_PAGES = 200_000
 MOST_ENTRIES = 20_000_000
 _BELOW = 2**32 // ONE_IN
 _MOST_ARRAY = 3 * 140_000
+#: Bytes that a list or map does not begin with. So many others may stand for more lists than there is memory for.
+_NO_HEADS = bytes(byte for byte in range(256) if not (0x80 <= byte <= 0x9F or 0xDC <= byte <= 0xDF))
+_MANY_HEADS = 2**20
+_LEAST_BLOCK = 36  # bytes of one in a page's table
 
 #: Plaintexts of blocks, in the order asked: ``fetch([(name, plain length), …])``.
 Fetch = Callable[[Sequence[tuple[bytes, int]]], Iterator[bytes]]
@@ -267,9 +271,14 @@ def _opened(plain: bytes, level: int) -> tuple[list[Any], list[Any]]:
         raise _odd("a block that is no page")
     if plain[4:5] != PREFIX[4:5]:
         raise _odd(f"a page of format {plain[4:5].hex()}, newer than this program reads")
+    hooks = {}
+    if len(plain) > MOST_BYTES and len(plain.translate(None, _NO_HEADS)) > _MANY_HEADS:
+        counted = _counted(len(plain) // _LEAST_BLOCK + 4 * MOST_ROWS + 3)
+        hooks = {"list_hook": counted, "object_hook": counted}
     try:
         value = msgpack.unpackb(
             memoryview(plain)[5:],
+            **hooks,
             strict_map_key=True,
             max_str_len=1,
             max_array_len=_MOST_ARRAY,
@@ -287,6 +296,20 @@ def _opened(plain: bytes, level: int) -> tuple[list[Any], list[Any]]:
     if not good or value[0] != level or type(value[0]) is not int or not 0 < len(value[2]) <= MOST_ROWS:
         raise _odd("a page of another shape")
     return value[1], value[2]
+
+
+def _counted(most: int) -> Callable[[Any], Any]:
+    """Lets so many lists and maps pass. Raises ValueError for one more, before there are very many of them."""
+    seen = 0
+
+    def hook(value: Any) -> Any:
+        nonlocal seen
+        seen += 1
+        if seen > most:
+            raise ValueError("more lists than a page has")
+        return value
+
+    return hook
 
 
 def _odd(what: str) -> Damaged:

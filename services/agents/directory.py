@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jupyterhub_notebooks.errors import NoSpace, NotFound, StorageAway, Unchecked
+from jupyterhub_notebooks.workspace.blocks import MOST_STORED
 
 from .refusals import IsThere
 
 INCOMING = ".incoming"
+_MOST_READ = MOST_STORED + 1
 
 
 class Incoming:
@@ -88,17 +90,18 @@ class Incoming:
 
 
 def read(root: Path, key: str, span: tuple[int, int | None] | None = None) -> tuple[bytes, int]:
-    """The bytes of an object, or those of span (first, last or None), and its whole length."""
+    """The bytes of an object, or those of span (first, last or None), and its whole length. Of one that is larger than
+    any object only so many that its reader sees that."""
     try:
         with told():
             handle = os.open(root / key, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             with open(handle, "rb") as file:
                 total = os.fstat(handle).st_size
                 if span is None:
-                    return file.read(), total
+                    return file.read(_MOST_READ), total
                 first, last = span
                 file.seek(first)
-                return file.read() if last is None else file.read(max(0, last - first + 1)), total
+                return file.read(min(_MOST_READ, total if last is None else max(0, last - first + 1))), total
     except FileNotFoundError:
         raise NotFound("This object is not in the store") from None
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from jupyterhub_notebooks.errors import NotFound
+from jupyterhub_notebooks.errors import Damaged, NotFound
 from jupyterhub_notebooks.workspace.blocks import MOST_STORED
 
 
@@ -71,6 +71,22 @@ class StoreContract:
             "workspace.json",
         ]
         assert list(store.list("condemned/")) == []
+
+    def test_what_is_larger_than_any_object_of_its_kind_is_damaged_and_not_ours(self, store):
+        for key, most in (
+            ("snapshots/0000000001", 65535),
+            ("leases/0000000001", 65535),
+            ("w/names/0000000001", 65535),
+        ):
+            store.replace(key, bytes(most))
+            assert len(store.get(key)) == most
+            store.replace(key, bytes(most + 1))
+            with pytest.raises(Damaged, match="more than 65535 bytes"):
+                store.get(key)
+            assert store.put_new(key, b"ours") is False
+        with pytest.raises(Damaged):
+            store.get(key, 100)
+        assert store.get(key, 65536) == bytes(65536)
 
     def test_a_list_of_more_than_a_thousand_keys_is_whole(self, store):
         keys = [f"blocks/{number % 256:02x}/{number:064x}" for number in range(1100)]

@@ -65,7 +65,7 @@ class Memory:
     def __init__(self, objects: dict[str, bytes]) -> None:
         self.objects = dict(objects)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int | None = None) -> bytes:
         try:
             return self.objects[key]
         except KeyError:

@@ -15,8 +15,9 @@ class Store(Protocol):
 
     url: str
 
-    def get(self, key: str) -> bytes:
-        """All bytes. Raises NotFound."""
+    def get(self, key: str, most_bytes: int | None = None) -> bytes:
+        """All bytes. Raises NotFound; Damaged where there are more than most_bytes (default: ``layout.most_bytes_of`` it),
+        without having read them."""
         ...
 
     def put(self, key: str, body: bytes) -> bool:

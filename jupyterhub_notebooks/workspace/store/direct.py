@@ -35,6 +35,22 @@ class Answered(Exception):
         self.response = {"ResponseMetadata": {"HTTPStatusCode": status}, "Error": {"Code": code}}
 
 
+class TooMany(Exception):
+    """An answer has more bytes than it may."""
+
+
+def bounded(answer: http.client.HTTPResponse, most_bytes: int) -> bytes:
+    """The body. Raises TooMany, with at most one byte more read, HTTPException where it is cut off."""
+    if answer.length is not None:
+        if answer.length > most_bytes:
+            raise TooMany
+        return answer.read()
+    data = answer.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise TooMany
+    return data
+
+
 class Direct:
     """One server. authority: a file with certificates of an own authority, "" for the system's."""
 
@@ -47,27 +63,34 @@ class Direct:
         self._lock = threading.Lock()
         self._kept: deque[http.client.HTTPConnection] = deque()
 
-    def get(self, key: str) -> bytes:
-        """The object's bytes. Raises Answered, OSError, HTTPException."""
-        return self._request("GET", self._signer.get(key).url, {}, None)
+    def get(self, key: str, most_bytes: int) -> bytes:
+        """The object's bytes. Raises Answered, OSError, HTTPException; TooMany where there are more than most_bytes."""
+        return self._request("GET", self._signer.get(key).url, {}, None, most_bytes)
 
     def put(self, key: str, body: bytes) -> None:
         """Creates it. Raises Answered, with 412 where it is there, OSError, HTTPException."""
         signed = self._signer.put(key, len(body), hashlib.sha256(body).hexdigest())
         self._request("PUT", signed.url, signed.headers, body)
 
-    def _request(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
+    def _request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        most_bytes: int = _MOST_ERROR,
+    ) -> bytes:
         parts = urlsplit(url)
         target = f"{parts.path}?{parts.query}"
         headers = {**headers, "Host": parts.netloc}  # as it was signed
         kept = self._take()
         if kept is not None:
             try:
-                return self._exchange(kept, method, target, headers, body)
+                return self._exchange(kept, method, target, headers, body, most_bytes)
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
                 kept.close()
         fresh = self._connection(parts.hostname or "", parts.port)
-        return self._exchange(fresh, method, target, headers, body)
+        return self._exchange(fresh, method, target, headers, body, most_bytes)
 
     def _exchange(
         self,
@@ -76,6 +99,7 @@ class Direct:
         target: str,
         headers: Mapping[str, str],
         body: bytes | None,
+        most_bytes: int,
     ) -> bytes:
         try:
             try:
@@ -84,7 +108,7 @@ class Direct:
                 if body is None:
                     raise  # else: refused before all of it was sent, the answer may be there
             answer = connection.getresponse()
-            data = answer.read() if answer.status < 300 else answer.read(_MOST_ERROR)
+            data = bounded(answer, most_bytes) if answer.status < 300 else answer.read(_MOST_ERROR)
         except BaseException:
             connection.close()
             raise

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...errors import Denied, NoSpace, NotebooksError, NotFound, StorageAway
+from .. import layout
 
 _ASIDE = ".aside"
 _PARTS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._ABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -26,9 +27,13 @@ class DirectoryStore:
         self.root = root
         self.url = root.as_uri()
 
-    def get(self, key: str) -> bytes:
-        with _said(key):
-            return self._path(key).read_bytes()
+    def get(self, key: str, most_bytes: int | None = None) -> bytes:
+        most = layout.most_bytes_of(key) if most_bytes is None else most_bytes
+        with _said(key), open(self._path(key), "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > most:
+                raise layout.too_large(key, most)
+            return file.read(size + 1)
 
     def put(self, key: str, body: bytes) -> bool:
         return not self.exists(key) and self._create(key, self._path(key), body)

@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 import s3fs
 from fsspec.asyn import sync
 
-from ...errors import ConfigError, NotFound, StorageAway
+from ...errors import ConfigError, Damaged, NotFound, StorageAway
 from ...retrying import retry
-from .direct import Direct, usable
+from .. import layout
+from .direct import Direct, TooMany, usable
 from .s3_errors import Exists, translated
 from .signing import S3Signer
 
@@ -62,16 +63,22 @@ class S3Store:
         self._fs.retries = 1
         self._direct = _direct(bucket, prefix, options) if usable(options) else None
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int | None = None) -> bytes:
+        most = layout.most_bytes_of(key) if most_bytes is None else most_bytes
         direct = self._direct
-        if direct is not None:
-            return self._call(lambda: direct.get(key), key)
-        body: bytes = self._call(lambda: sync(self._fs.loop, self._get, key), key)
-        return body
+        try:
+            if direct is not None:
+                return self._call(lambda: direct.get(key, most), key)
+            body: bytes = self._call(lambda: sync(self._fs.loop, self._get, key, most), key)
+            return body
+        except TooMany:
+            raise layout.too_large(key, most) from None
 
-    async def _get(self, key: str) -> bytes:
+    async def _get(self, key: str, most_bytes: int) -> bytes:
         answer = await self._fs._call_s3("get_object", **self._at(key))
         async with answer["Body"] as stream:
+            if answer["ContentLength"] > most_bytes:
+                raise TooMany
             body: bytes = await stream.read()
         if len(body) != answer["ContentLength"]:
             raise StorageAway("The store's answer was cut off", f"{len(body)} bytes of {key} came")
@@ -91,18 +98,21 @@ class S3Store:
 
     def put_new(self, key: str, body: bytes) -> bool:
         if self._conditional == "none":
-            there = self._look(key)
+            there = self._look(key, len(body))
             return there == body if there is not None else self._create(key, body)
         while True:
             if self._create(key, body):
                 return True
-            there = self._look(key)
+            there = self._look(key, len(body))
             if there is not None:
                 return there == body
 
-    def _look(self, key: str) -> bytes | None:
+    def _look(self, key: str, most_bytes: int) -> bytes | bool | None:
+        """The object's bytes, True where there are more, None where it is not there."""
         try:
-            return self.get(key)
+            return self.get(key, most_bytes)
+        except Damaged:
+            return True
         except NotFound:
             return None
 
@@ -166,6 +176,9 @@ class S3Store:
         def once() -> T:
             try:
                 result = act()
+            except TooMany:
+                self._answered = True
+                raise
             except Exception as error:
                 said = translated(error, key, self._bucket, self.url)
                 self._answered = self._answered or not isinstance(said, StorageAway)

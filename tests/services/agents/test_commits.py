@@ -13,6 +13,7 @@ from jupyterhub_notebooks.contract import Commit, UrlRequest
 from jupyterhub_notebooks.ledger import leases, notebooks, sessions, snapshots
 from jupyterhub_notebooks.services.agents.committing import facts_of
 from jupyterhub_notebooks.workspace import WorkspaceStore, open_store
+from jupyterhub_notebooks.workspace.blocks import MOST_STORED
 from jupyterhub_notebooks.workspace.snapshots import parse_snapshot
 from tests.agents_service import open_url
 
@@ -183,6 +184,19 @@ def test_a_number_taken_by_an_object_that_cannot_be_read_is_never_used_again(ser
     assert commit(service, session, 3)[0] == 200
     assert hello(service, session)["head"] == 3
     assert place(service, session, 2).read_bytes() == b"not a snapshot"
+
+
+def test_a_number_taken_by_an_object_of_fifty_gigabytes_is_never_used_again_and_not_read(service, session):
+    hello(service, session)
+    commit(service, session, 1)
+    with open(place(service, session, 2), "wb") as file:
+        file.truncate(50 * 2**30)
+    answer = hello(service, session)
+    assert (answer["head"], answer["next_number"]) == (1, 3)
+    [url] = sign(service, session, UrlRequest("snapshot", number=2))
+    status, body, *_ = open_url("GET", url["url"])
+    assert (status, len(body)) == (200, MOST_STORED + 1)
+    assert commit(service, session, 3)[0] == 200
 
 
 def test_a_commit_clears_what_was_unsaved_and_settling_for_others_does_not(service):
