@@ -1,8 +1,8 @@
 """Which snapshots are kept: a pure function of what there is, of a rule and of the time.
 
 Promises: the head, the highest number and every named snapshot are always kept, whatever the rule says; what a
-rare run would keep, frequent runs keep too. Times are the
-caller's: a service takes its own, never a notebook's.
+rare run would keep, frequent runs keep too; a recovery snapshot takes no save's place. Times are the caller's: a
+service takes its own, never a notebook's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from ..errors import BadInput
 
 @dataclass(frozen=True)
 class Rule:
-    """every_hours: all snapshots of that long are kept. days: one a day, weeks: one a week, counted back from now.
+    """every_hours: all snapshots of that long are kept. days: one save a day, weeks: one a week, counted back from now.
+    Recovery snapshots, files that nobody may have looked at yet, stay all of them for those days.
 
     0 leaves that part of the rule out.
     """
@@ -65,7 +66,7 @@ class Dated(NamedTuple):
 def keep(snapshots: Iterable[Dated], now: datetime, rule: Rule | None = None) -> set[int]:
     """The numbers that stay.
 
-    Of a day or week (in UTC, weeks begin on Monday) the newest stays: once the period is over, that one never changes.
+    Of a day or week (in UTC, weeks begin on Monday) the newest save stays: once the period is over, that one never changes.
     The highest number stays because numbers are never used twice.
     """
     rule = rule or Rule()
@@ -76,9 +77,11 @@ def keep(snapshots: Iterable[Dated], now: datetime, rule: Rule | None = None) ->
     kept |= {max((one.number for one in newest_first if one.kind == "save"), default=0)} - {0}
     since = now - timedelta(hours=rule.every_hours)
     kept |= {one.number for one in newest_first if rule.every_hours and one.at >= since}
-    kept |= _newest_of_each(newest_first, now - timedelta(days=rule.days), _day)
-    kept |= _newest_of_each(newest_first, now - timedelta(weeks=rule.weeks), _week)
-    return kept
+    saves = [one for one in newest_first if one.kind == "save"]
+    kept |= _newest_of_each(saves, now - timedelta(days=rule.days), _day)
+    kept |= _newest_of_each(saves, now - timedelta(weeks=rule.weeks), _week)
+    fresh = now - timedelta(days=rule.days)
+    return kept | {one.number for one in newest_first if one.kind != "save" and one.at > fresh}
 
 
 def _newest_of_each(

@@ -17,7 +17,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
@@ -40,6 +40,7 @@ log = logging.getLogger("janitor.removing")
 
 MOST_MEMORY_BYTES = 3 * 2**30
 MOST_SECONDS = 1800
+REPAIR = ("Stop it, then run: jupyterhub-notebooks notebook repair USER/NOTEBOOK",)
 LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 
 
@@ -86,7 +87,7 @@ def _alone(
             ["Look for it in a copy of the store"],
         )
     rule = rule_for(ledger, settings, workspace)
-    named = stays(rows, there, rule, now) | set(space.names())
+    named = stays(rows, there) | set(space.names())
     todo = plan_prune(space, now=now, rule=rule, named=named, times=times(rows, there))
     locks.still(workspace)
     storage.going(ledger, workspace, todo.drop, now)
@@ -106,14 +107,11 @@ def rule_for(ledger: Ledger, settings: Settings, workspace: str) -> Rule:
     return rule_of(settings.retention, last[0].launch.get("retention") if last else None)
 
 
-def stays(rows: list[Snapshot], there: list[int], rule: Rule, now: datetime) -> set[int]:
-    """Numbers that stay whatever the rule says: those with a name, files that their user has not looked at yet (recovery
-    snapshots, as long as days go), and objects above all rows, which a late answer may have left."""
+def stays(rows: list[Snapshot], there: list[int]) -> set[int]:
+    """Numbers that stay whatever the rule says: those with a name, and objects above all rows, which a late answer may
+    have left."""
     last = max(row.number for row in rows)
-    named = {row.number for row in rows if row.name}
-    fresh = now - timedelta(days=rule.days)
-    recovered = {row.number for row in rows if row.kind == "recovery" and row.at > fresh}
-    return named | recovered | {number for number in there if number > last}
+    return {row.number for row in rows if row.name} | {number for number in there if number > last}
 
 
 def times(rows: list[Snapshot], there: list[int]) -> Mapping[int, datetime]:
@@ -138,6 +136,8 @@ def main(arguments: list[str]) -> int:
         _say({"done": dataclasses.asdict(Removed(error.sentence()))})
         return 0
     except NotebooksError as error:
+        if error.exit_code == Damaged.exit_code:
+            error = Damaged(error.title, error.why, REPAIR)
         _say({"error": error.sentence()})
         return error.exit_code
     except MemoryError:

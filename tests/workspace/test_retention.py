@@ -59,6 +59,24 @@ def test_the_head_stays_however_old_it_is_and_the_highest_number_is_never_used_a
     assert keep(snapshots, NOW) == {2, 4}
 
 
+def test_a_recovery_snapshot_takes_no_saves_place():
+    day = NOW - timedelta(days=3)
+    snapshots = [
+        Dated(1, day - timedelta(hours=6)),
+        Dated(2, day - timedelta(hours=1)),
+        Dated(3, day + timedelta(hours=6), kind="recovery"),
+        Dated(4, NOW),
+    ]
+    assert keep(snapshots, NOW) == {2, 3, 4}
+    assert keep(snapshots, NOW, Rule(24, 0, 12)) == {2, 4}
+
+
+def test_every_recovery_snapshot_stays_as_long_as_days_go():
+    snapshots = hours_ago(*range(1, 24 * 40, 5), kind="recovery")
+    kept = keep([*snapshots, Dated(1000, NOW)], NOW)
+    assert kept == {1000} | {one.number for one in snapshots if one.at > NOW - timedelta(days=30)}
+
+
 def test_each_number_of_the_rule_can_be_set_and_0_leaves_its_part_out():
     snapshots = hours_ago(*range(24 * 20))
     assert keep(snapshots, NOW, Rule(0, 0, 0)) == {len(snapshots)}
