@@ -59,6 +59,14 @@ class WorkspaceStore:
     def expect(self, names: Sequence[str]) -> None:
         """Nothing to prepare here."""
 
+    def missing(self, names: Sequence[str]) -> list[str]:
+        """Those of names that are not there."""
+        if len(names) > _ASK_ONE_BY_ONE:
+            there = {name for name, _ in self.block_sizes()}
+        else:
+            there = {name for name in names if self.has_block(name)}
+        return [name for name in names if name not in there]
+
     def block_sizes(self) -> Iterator[tuple[str, int]]:
         """(name, stored bytes) of every block there is."""
         for key, size in self.store.list(self._prefix + "blocks/"):
@@ -118,22 +126,24 @@ class WorkspaceStore:
             )
 
     def spare(self, names: Sequence[str]) -> None:
-        """Takes blocks off the lists of what is to be removed. Raises MissingBlocks for those that are gone."""
+        """Takes blocks off the lists of what is to be removed. Raises MissingBlocks for those that are gone.
+
+        A list that cannot be read has nothing taken off: no removal goes by it, it is made anew.
+        """
         condemned = self._numbers("condemned") if names else []
         if not condemned:
             return
         wanted = set(names)
         for number in condemned:
             key = self._prefix + layout.numbered("condemned", number)
-            fields, blocks = layout.parse_condemned(self.store.get(key))
+            try:
+                fields, blocks = layout.parse_condemned(self.store.get(key))
+            except (NotFound, Damaged):
+                continue
             if wanted.intersection(blocks):
                 rest = [name for name in blocks if name not in wanted]
                 self.store.replace(key, canonical({**fields, "blocks": rest}))
-        if len(names) > _ASK_ONE_BY_ONE:
-            there = {name for name, _ in self.block_sizes()}
-        else:
-            there = {name for name in names if self.has_block(name)}
-        gone = [name for name in names if name not in there]
+        gone = self.missing(names)
         if gone:
             raise MissingBlocks(gone)
 
@@ -240,7 +250,10 @@ class WorkspaceStore:
 
     def current_lease(self) -> LeaseObject | None:
         """The lease that is held now, None where none is."""
-        number = self._last_lease()
+        return self._holder_of(self._last_lease())
+
+    def _holder_of(self, number: int) -> LeaseObject | None:
+        """Who holds the last lease there was, number; None where it has ended."""
         if not number or self.store.exists(self._ended(number)):
             return None
         try:
@@ -261,7 +274,8 @@ class WorkspaceStore:
                 ["Restore it into a directory", "Save to another address"],
                 label="lease",
             )
-        held = self.current_lease()
+        last = self._last_lease()
+        held = self._holder_of(last)
         if held is not None:
             raise Refusal(
                 "This workspace is being written by another",
@@ -269,13 +283,16 @@ class WorkspaceStore:
                 ["Wait until that ends", "Where it is certainly dead: run again with --break-lease"],
                 label="lease",
             )
-        number = self._last_lease() + 1
+        number = last + 1  # of the one that was judged: where another took that meanwhile, it is there
         _next("leases", number)
         body = layout.lease_json(number, holder, now, os.urandom(16))
+        quicker = Conflict("Another writer took the lease a moment ago", next=["Try again"])
         if not self.store.put_new(self._lease(number), body):
-            raise Conflict("Another writer took the lease a moment ago", next=["Try again"])
+            raise quicker
+        if not self._forget_leases_below(number):  # it was taken, ended and forgotten meanwhile
+            self.store.delete(self._lease(number))
+            raise quicker
         self._held = HeldLease(number, holder)
-        self._forget_leases_below(number)
         return self._held
 
     def release_lease(self, now: datetime) -> None:
@@ -307,11 +324,16 @@ class WorkspaceStore:
                 field="lease",
             )
 
-    def _forget_leases_below(self, number: int) -> None:
-        for key, _ in list(self.store.list(self._prefix + "leases/")):
-            old = layout.number_of(key.removesuffix("-ended"))
+    def _forget_leases_below(self, number: int) -> bool:
+        """False, and nothing is forgotten, where there is a higher one."""
+        keys = [key for key, _ in self.store.list(self._prefix + "leases/")]
+        numbers = {key: layout.number_of(key.removesuffix("-ended")) for key in keys}
+        if any(one is not None and one > number for one in numbers.values()):
+            return False
+        for key, old in numbers.items():
             if old is not None and old < number:
                 self.store.delete(key)
+        return True
 
     def _last_lease(self) -> int:
         return max(self._numbers("leases"), default=0)
