@@ -23,8 +23,8 @@ def meanwhile(monkeypatch):
     def then(act):
         real, done = saving.scanning.walk, []
 
-        def walk(files, leave):
-            seen = real(files, leave)
+        def walk(files, leave, *more):
+            seen = real(files, leave, *more)
             if not done:
                 done.append(True)
                 act()
@@ -142,9 +142,9 @@ def test_a_new_file_under_the_number_of_one_that_was_kept_has_its_own_content(
     about = os.lstat(volume.files / "a")
     real = saving.scanning.walk
 
-    def walk(files, leave):
+    def walk(files, leave, *more):
         """The old file went while the look was on its way, and a new one got its number."""
-        seen = real(files, leave)
+        seen = real(files, leave, *more)
         for at, item in enumerate(seen.found):
             if item.path == b"z":
                 seen.found[at] = item._replace(inode=about.st_ino, device=about.st_dev)
