@@ -1,4 +1,4 @@
-"""Asking before what cannot be taken back: on a terminal only, so that scripts go on as they did."""
+"""Asking before what cannot be taken back: on a terminal only, so that scripts go on as they did; and the options of what asks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ import sys
 import click
 
 YES = click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
+REPAIRED = click.option(
+    "--snapshot",
+    "number",
+    type=click.IntRange(1, 10**10 - 1),
+    help="Which [default: the newest of kind save, or the newest of all where only that is damaged].",
+)
+REMOVE_DAMAGED = click.option(
+    "--remove-damaged",
+    is_flag=True,
+    help="Then remove the damaged snapshots, so that old ones are removed again by their rule.",
+)
 
 
 def agreed(question: str, yes: bool) -> bool:

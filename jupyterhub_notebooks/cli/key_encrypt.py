@@ -13,18 +13,18 @@ from pathlib import Path
 import click
 
 from ..clock import SYSTEM_CLOCK
-from ..errors import ConfigError, Damaged, NotFound
+from ..errors import ConfigError, Damaged
 from ..ledger import Ledger, moving, notebooks, sessions, workspace_keys
 from ..ledger.moving import Move
 from ..names import new_id
-from ..settings import VARIABLE, Settings, secret
+from ..settings import secret
 from ..units import count, show_size
 from ..workspace import Store, WorkspaceStore, check, open_store, workspace_prefix
 from ..workspace.encrypting import encrypt
 from ..workspace.keys import key_id, key_of_text, new_key, unwrap, wrap
 from ..workspace.snapshots import head_of
 from .progress_bar import Bar
-from .where import SETTINGS_FILE, STATE_VARIABLE, default_state, opened
+from .where import STATE_VARIABLE, opened, settings_of
 
 
 @click.command("encrypt")
@@ -38,7 +38,7 @@ def encrypt_command(state: Path | None, which: str) -> None:
     New notebooks are encrypted by themselves once encryption_key is set; this is for those that were there before. The
     store and the key file are those of the last `up`, or of the variable NOTEBOOKS_SETTINGS.
     """
-    settings = _settings(state)
+    settings = settings_of(state)
     if not settings.encryption_key:
         raise ConfigError(
             "Encryption is not turned on",
@@ -62,20 +62,6 @@ def encrypt_command(state: Path | None, which: str) -> None:
             moving.forget(base, old)
             done += "; what was stored of it without encryption is removed"
     click.echo(f"{done}.")
-
-
-def _settings(state: Path | None) -> Settings:
-    if state is None and os.environ.get(VARIABLE):
-        return Settings.from_environment()
-    kept = (state or default_state()).absolute() / SETTINGS_FILE
-    if not kept.exists():
-        raise NotFound(
-            "There is no Hub here",
-            f"{kept} does not exist",
-            ["Name its folder with --state", "Start the product once with `jupyterhub-notebooks up`"],
-            field="state",
-        )
-    return Settings.from_json(kept.read_text(encoding="utf-8"))
 
 
 def _id() -> str:

@@ -15,6 +15,7 @@ from ..units import show_ago, show_size
 from .acting import act, follow, say_undo
 from .asking import Where, hub_options
 from .finding import complete, find
+from .notebook_repair import repair_command
 
 NOTEBOOK = click.argument("notebook", metavar="[USER/]NOTEBOOK", shell_complete=complete)
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object (a line for each in a list).")
@@ -263,3 +264,6 @@ def start_from_save(hub: Where, notebook: str, no_wait: bool, as_json: bool) -> 
 def dismiss(hub: Where, notebook: str, undo: bool, as_json: bool) -> None:
     """Take note of an error, so that the notebook is shown as stopped."""
     act(hub, "dismiss", notebook, {"dismissed": not undo}, as_json=as_json)
+
+
+notebook.add_command(repair_command)

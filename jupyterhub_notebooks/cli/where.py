@@ -64,6 +64,21 @@ def ledger_url(url: str | None, state: Path | None) -> str:
     return f"sqlite:///{path}"
 
 
+def settings_of(state: Path | None) -> Settings:
+    """What the last ``up`` ran with: NOTEBOOKS_SETTINGS, or the file in the state directory. Raises NotFound."""
+    if state is None and os.environ.get(VARIABLE):
+        return Settings.from_environment()
+    kept = (state or default_state()).absolute() / SETTINGS_FILE
+    if not kept.exists():
+        raise NotFound(
+            "There is no Hub here",
+            f"{kept} does not exist",
+            ["Name its folder with --state", "Start the product once with `jupyterhub-notebooks up`"],
+            field="state",
+        )
+    return Settings.from_json(kept.read_text(encoding="utf-8"))
+
+
 @contextmanager
 def opened(url: str | None, state: Path | None) -> Iterator[Ledger]:
     """The ledger meant, at its revision, closed afterwards."""

@@ -20,7 +20,7 @@ from ..workspace.entries import shown
 from ..workspace.pruning import PruneReport, prune
 from ..workspace.repairing import RepairReport, removed_of, repair
 from ..workspace.retention import Rule
-from .agreeing import YES, agreed
+from .agreeing import REMOVE_DAMAGED, REPAIRED, YES, agreed
 from .progress_bar import Bar
 from .workspace_opening import BREAK, CREATED_BY, at_store, existing, leased, options, volume_of
 from .workspace_words import print_check, print_json, print_repair, snapshots
@@ -161,14 +161,8 @@ def _print_prune(report: PruneReport) -> None:
 @click.command("repair")
 @at_store
 @BREAK
-@click.option(
-    "--snapshot", "number", type=int, help="Which [default: the newest of kind save that can be read]."
-)
-@click.option(
-    "--remove-damaged",
-    is_flag=True,
-    help="Then remove the damaged snapshots, so that prune can remove what only they need.",
-)
+@REPAIRED
+@REMOVE_DAMAGED
 @YES
 @click.pass_context
 def repair_command(
@@ -198,8 +192,9 @@ def repair_command(
                 progress=bar.show,
                 cancelled=bar.cancelled,
             )
-        if remove_damaged and report.removable and agreed(_question(space, report), yes):
-            report = _removed(space, report)
+        keep_name(space, report)
+        if remove_damaged and report.removable and agreed(removal_question(space, report), yes):
+            report = without_damaged(space, report)
     if as_json:
         print_json({**asdict(report), "left": report.left})
     else:
@@ -208,22 +203,25 @@ def repair_command(
         context.exit(Damaged.exit_code)
 
 
-def _question(space: WorkspaceStore, report: RepairReport) -> str:
+def removal_question(space: WorkspaceStore, report: RepairReport) -> str:
     names = space.names()
     named = [f"{n} is named {shown(names[n].encode())}" for n in report.removable if n in names]
     told = f" ({', '.join(named)})" if named else ""
     return f"Remove {snapshots(report.removable)}{told}, with what only they have?"
 
 
-def _removed(space: WorkspaceStore, report: RepairReport) -> RepairReport:
-    """Their names go too, but that of the one that was repaired."""
-    names, now = space.names(), SYSTEM_CLOCK.now()
-    if report.number and report.of in report.removable and report.of in names:
-        space.name(report.number, names[report.of], now)
+def keep_name(space: WorkspaceStore, report: RepairReport) -> None:
+    """What was made of a snapshot with a name is kept under that name too."""
+    names = space.names()
+    if report.number and report.of in names:
+        space.name(report.number, names[report.of], SYSTEM_CLOCK.now())
+
+
+def without_damaged(space: WorkspaceStore, report: RepairReport) -> RepairReport:
+    """The damaged snapshots go, and their names."""
     done = removed_of(space, report)
-    for number in done.removed_snapshots:
-        if number in names:
-            space.name(number, "", now)
+    for number in sorted({*done.removed_snapshots} & space.names().keys()):
+        space.name(number, "", SYSTEM_CLOCK.now())
     return done
 
 

@@ -51,6 +51,7 @@ class Workspace:
     limit_bytes: int | None
     stored_bytes: int | None = None
     pruned_at: datetime | None = None
+    prune_problem: str | None = None
 
 
 @dataclass(frozen=True)

@@ -80,9 +80,15 @@ def pruned(
     now: datetime,
     stored_bytes: int | None = None,
     shared: Mapping[int, int] | None = None,
+    problem: str | None = None,
 ) -> None:
-    """The workspace was looked at: what it takes in the store, and by number what snapshots share with earlier ones."""
+    """The workspace was looked at: what it takes in the store, and by number what snapshots share with earlier ones.
+
+    problem: what is damaged, so that nothing of it was removed; it is told until a look finds it whole.
+    """
     values: dict[str, object] = {"pruned_at": now}
+    if stored_bytes is not None or problem:
+        values["prune_problem"] = problem
     if stored_bytes is not None:
         values["stored_bytes"] = stored_bytes
     with ledger.write() as connection:

@@ -132,7 +132,8 @@ Index(
 )
 
 #: A notebook's files. unsaved_on names the volume with files newer than the newest snapshot. stored_bytes: what it takes
-#: in the store, as the last look there (pruned_at) found it.
+#: in the store, as the last look there (pruned_at) found it. prune_problem: what of it is damaged, so that none of its old
+#: snapshots is removed.
 workspaces = Table(
     "workspaces",
     metadata,
@@ -145,6 +146,7 @@ workspaces = Table(
     Column("limit_bytes", BigInteger),
     Column("stored_bytes", BigInteger),
     Column("pruned_at", Utc),
+    Column("prune_problem", Text),
 )
 
 #: The key of an encrypted workspace, wrapped: it opens with a key that is not in this database.

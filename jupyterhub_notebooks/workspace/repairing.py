@@ -74,6 +74,7 @@ def repair(
     created_by: str,
     of: int | None = None,
     lease: int | None = None,
+    after: int = 0,
     remove_damaged: bool = False,
     progress: OnProgress | None = None,
     cancelled: Callable[[], bool] = lambda: False,
@@ -82,8 +83,8 @@ def repair(
     the head, else a recovery snapshot. That one is ``of``; without it the head where that is damaged, else the highest
     number where only that is. A highest number that cannot be read is followed by a copy of the head.
 
-    remove_damaged: then remove the damaged ones too (``removed``). Raises NotFound, Damaged (where ``of`` itself cannot be
-    read), Conflict, StorageAway, Cancelled.
+    after: numbers up to this one were used. remove_damaged: then remove the damaged ones too (``removed_of``). Raises
+    NotFound, Damaged (where ``of`` itself cannot be read), Conflict, StorageAway, Cancelled.
     """
     heads, unreadable = _heads(space)
     head = max((number for number, head in heads.items() if head.kind == "save"), default=0)
@@ -97,7 +98,7 @@ def repair(
     number = of or _worst(heads, damaged, head, last)
     kind = "save" if number == head else "recovery"
     one, made, removed = Mending(space, heads, number, progress, cancelled), 0, 0
-    facts = _Facts(last + 1, kind, lease, now, created_by)
+    facts = _Facts(max(last, after) + 1, kind, lease, now, created_by)
     if number in damaged:
         one.read()
         made = _commit(space, heads[number], facts, one.good, len(one.lost))
@@ -105,14 +106,14 @@ def repair(
         removed = _remove_blocks(space, one.broken_blocks - kept)
     elif of is None and last in unreadable:
         made = _copy(space, heads[number], facts)
-    after = head_of(space, made or number)
+    newest = head_of(space, made or number)
     bad = [one for one in sorted({*unreadable, *damaged}) if one != (made or last)]
     report = RepairReport(
         number,
         made,
         kind,
-        after.files,
-        after.size_bytes,
+        newest.files,
+        newest.size_bytes,
         tuple(one.lost),
         one.mended,
         tuple(unreadable),

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from jupyterhub_notebooks.clock import Clock
-from jupyterhub_notebooks.errors import StorageAway
+from jupyterhub_notebooks.errors import Damaged, StorageAway
 from jupyterhub_notebooks.ledger import Ledger, storage
 from jupyterhub_notebooks.settings import VARIABLE, Settings
 from jupyterhub_notebooks.units import count, show_size
@@ -64,7 +64,8 @@ class Pruner:
             why = answer.get("error") or (done or {}).get("skipped") or f"it ended with {process.returncode}"
             level = logging.WARNING if done is None else logging.INFO
             log.log(level, "nothing of workspace %s was removed: %s", workspace, why)
-            await self._ledger.run(storage.pruned, workspace, self._clock.now())
+            problem = why if process.returncode == Damaged.exit_code else None
+            await self._ledger.run(storage.pruned, workspace, self._clock.now(), problem=problem)
         elif done["snapshots"] or done["deleted_blocks"]:
             gone = count(len(done["snapshots"]), "snapshot")
             blocks = f"{count(done['deleted_blocks'], 'block')} with {show_size(done['deleted_bytes'])}"

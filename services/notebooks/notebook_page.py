@@ -209,6 +209,7 @@ def _space(view: NotebookView, added: int) -> dict[str, Any]:
         "files": count(view.head.files, "file") if view.head else "",
         "stored": show_size(stored if stored is not None else added),
         "limit": show_size(view.workspace.limit_bytes) if view.workspace.limit_bytes else "",
+        "damaged": bool(view.workspace.prune_problem),
     }
 
 

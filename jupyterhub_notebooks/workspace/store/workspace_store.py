@@ -271,7 +271,11 @@ class WorkspaceStore:
             raise Refusal(
                 "This workspace is written by a Hub",
                 "Its commits go through the Hub's service, so that this command only reads it.",
-                ["Restore it into a directory", "Save to another address"],
+                [
+                    "Restore it into a directory",
+                    "Save to another address",
+                    "Repair it with: jupyterhub-notebooks notebook repair USER/NOTEBOOK",
+                ],
                 label="lease",
             )
         last = self._last_lease()

@@ -1,0 +1,116 @@
+"""Repairing the workspace of a Hub's notebook (``notebook repair``), with its rows in the ledger.
+
+Promises: only while the notebook is stopped, and alone with its workspace's objects; a row of the ledger is written before
+its object and goes before it, so that the Hub lists what there is; each change has an audit row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..clock import SYSTEM_CLOCK
+from ..errors import Conflict
+from ..ledger import Ledger, notebooks, sessions, snapshots, workspace_keys
+from ..ledger import repairing as rows
+from ..ledger.locks import Locks
+from ..ledger.snapshots import Facts
+from ..settings import Settings, secret
+from ..workspace import CommitFacts, Store, WorkspaceStore, open_store, parse_snapshot, workspace_prefix
+from ..workspace.keys import OPEN, Keys, key_of_text, unwrap
+from ..workspace.repairing import RepairReport, repair
+from .agreeing import agreed
+from .progress_bar import Bar
+from .workspace_care import keep_name, removal_question, without_damaged
+from .workspace_opening import CREATED_BY
+
+
+def repaired(
+    settings: Settings,
+    base: Ledger,
+    which: str,
+    number: int | None,
+    *,
+    remove_damaged: bool,
+    yes: bool,
+    as_json: bool,
+) -> RepairReport:
+    """One repair. Raises Refusal where the notebook runs or has unsaved files, and what ``repair`` raises."""
+    store = open_store(settings.store, settings.store_options, create=False, serialized=True)
+    notebook = notebooks.get(base, sessions.resolve(base, which).notebook)
+    workspace = rows.stopped(base, notebook.id)
+    with _alone(base, workspace) as locks:
+        space = Indexed(store, base, notebook.id, workspace, locks)
+        space.keys = _keys(base, settings, workspace)
+        with Bar("Repairing", as_json) as bar:
+            report = repair(
+                space,
+                now=SYSTEM_CLOCK.now(),
+                created_by=CREATED_BY,
+                of=number,
+                after=snapshots.next_number(base, workspace) - 1,
+                progress=bar.show,
+                cancelled=bar.cancelled,
+            )
+        keep_name(space, report)
+        if remove_damaged and report.removable and agreed(removal_question(space, report), yes):
+            space.going(report)
+            report = without_damaged(space, report)
+    return report
+
+
+class Indexed(WorkspaceStore):
+    """The workspace of a stopped notebook: snapshots are what its rows and objects are together."""
+
+    def __init__(self, store: Store, ledger: Ledger, notebook: str, workspace: str, locks: Locks) -> None:
+        super().__init__(store, workspace_prefix(workspace))
+        self._ledger, self._notebook, self._id, self._locks = ledger, notebook, workspace, locks
+
+    def numbers(self) -> list[int]:
+        """Those in the store, and those that the ledger says were committed there."""
+        rows = snapshots.of_workspace(self._ledger, self._id)
+        return sorted({*super().numbers(), *(row.number for row in rows)})
+
+    def commit(self, number: int, body: bytes, facts: CommitFacts) -> None:
+        """Raises Refusal where the notebook was started, Conflict where the number is taken or the lock was lost."""
+        self._locks.still(self._id)
+        now = SYSTEM_CLOCK.now()
+        parent = parse_snapshot(body, number=number, keys=self.keys).parent or 0
+        sha256 = hashlib.sha256(body).hexdigest()
+        told = Facts(facts.kind, sha256, facts.size_bytes, facts.files, facts.stored_bytes)
+        rows.reserve(self._ledger, self._notebook, self._id, number, told, now)
+        try:
+            self.spare(facts.present)
+            self.put_snapshot(number, body)
+        except Conflict:
+            rows.settle(self._ledger, self._notebook, self._id, number, parent, now, written=False)
+            raise
+        rows.settle(self._ledger, self._notebook, self._id, number, parent, now, written=True)
+
+    def going(self, report: RepairReport) -> None:
+        """The rows of what is removed next. Raises Refusal, Conflict; then none goes."""
+        self._locks.still(self._id)
+        now = SYSTEM_CLOCK.now()
+        rows.going(self._ledger, self._notebook, self._id, report.removable, now)
+
+
+@contextmanager
+def _alone(base: Ledger, workspace: str) -> Iterator[Locks]:
+    """Commits and removal wait or are refused meanwhile. Raises Conflict where one is under way."""
+    locks = Locks(base)
+    try:
+        if not locks.take(workspace):
+            raise Conflict("It is being saved or cleaned up just now", next=["Try again in a minute"])
+        yield locks
+    finally:
+        locks.close()
+
+
+def _keys(base: Ledger, settings: Settings, workspace: str) -> Keys:
+    """The ledger's word, as with every service. Raises ConfigError, WrongKey."""
+    row = workspace_keys.of_workspace(base, workspace)
+    if row is None:
+        return OPEN
+    wrapping = key_of_text(secret(settings.encryption_key), "encryption_key")
+    return Keys(unwrap(row.wrapped, wrapping, workspace))

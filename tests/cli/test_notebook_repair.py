@@ -1,0 +1,124 @@
+"""``notebook repair``: the damaged snapshots of a Hub's stopped notebook, with their rows."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from jupyterhub_notebooks.cli.main import cli, run
+from jupyterhub_notebooks.clock import SYSTEM_CLOCK
+from jupyterhub_notebooks.ledger import audit, notebooks, reverting, sessions, snapshots
+from jupyterhub_notebooks.ledger.locks import Locks
+from jupyterhub_notebooks.names import new_id
+from jupyterhub_notebooks.services.janitor.pruning import Pruner
+from jupyterhub_notebooks.services.janitor.storage import Storage
+from jupyterhub_notebooks.settings import VARIABLE
+from jupyterhub_notebooks.workspace import Volume, check, claim_root, listing, open_store, restore
+
+from .test_key_encrypt import Hub
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    made = Hub(tmp_path)
+    monkeypatch.setenv(VARIABLE, made.settings.to_json())
+    yield made
+    made.ledger.close()
+
+
+@pytest.fixture
+def said(capsys):
+    def command(*arguments):
+        status = run(cli, ["notebook", "repair", *map(str, arguments)])
+        out, err = capsys.readouterr()
+        return status, out.replace("\u00a0", " "), err.replace("\u00a0", " ")
+
+    return command
+
+
+def rows(hub):
+    found = snapshots.of_workspace(hub.ledger, hub.book.workspace, committed=False)
+    return {row.number: (row.kind, row.state, row.name) for row in found}
+
+
+def lose(hub, number, path):
+    """The block of a file of that snapshot is gone."""
+    space = hub.present()
+    entry = next(entry for entry in listing(space, space, number) if entry.path == path)
+    space.remove_block(entry.pieces[0].block.hex())
+
+
+async def test_a_stopped_notebook_is_repaired_with_its_rows_and_retention_goes_on(hub, said, tmp_path):
+    claim_root(open_store(hub.store), "a hub", SYSTEM_CLOCK.now())
+    space = hub.present()
+    lose(hub, 2, b"2/large")
+    object_1 = tmp_path / "store" / "workspaces" / hub.book.workspace / "snapshots" / "0000000001"
+    object_1.write_bytes(b"{")
+    reverting.name(hub.ledger, hub.book.id, hub.book.workspace, 3, "talk", hub.book.user, SYSTEM_CLOCK.now())
+
+    pruner = Pruner(hub.settings, hub.ledger, Storage(hub.settings), SYSTEM_CLOCK)
+    assert "Snapshot 1 is damaged" in (await pruner.prune(hub.book.workspace))["error"]
+    problem = notebooks.workspace(hub.ledger, hub.book.workspace).prune_problem
+    assert "notebook repair" in problem
+
+    status, out, _ = said("mara/churn")
+    assert status == 7
+    assert "Lost: 2/large" in out
+    assert "Saved what is left of snapshot 3 as snapshot 4" in out
+    assert "To remove snapshots 1-3: notebook repair mara/churn --remove-damaged." in out
+    assert rows(hub)[4] == ("save", "committed", "talk")
+    status, out, _ = said("mara/churn", "--remove-damaged", "--json")
+    assert (status, json.loads(out)["left"]) == (0, [])
+    assert rows(hub).keys() == {4}
+    assert space.numbers() == [4]
+    assert not check(space, space).errors
+    actions = [(row.action, row.evidence) for row in audit.rows(hub.ledger)]
+    assert ("snapshot.repaired", {"from": 3, "number": 4}) in actions
+    assert ("snapshot.removed", {"numbers": [1, 2, 3], "names": ["talk"]}) in actions
+    back = Volume(tmp_path / "back" / "files", tmp_path / "back" / "state")
+    restore(back, space, space, 4)
+    assert (back.files / "3" / "large").read_bytes() == (hub.files / "3" / "large").read_bytes()
+    assert not (back.files / "2" / "large").exists()
+    assert "error" not in await pruner.prune(hub.book.workspace)
+    assert notebooks.workspace(hub.ledger, hub.book.workspace).prune_problem is None
+
+
+def test_a_row_whose_object_is_gone_is_made_up_for(hub, said):
+    hub.present().remove_snapshot(3)
+    status, out, _ = said("churn", "--remove-damaged")
+    assert status == 0, out
+    assert "Saved snapshot 2 again as snapshot 4, because the newest cannot be read" in out
+    assert rows(hub).keys() == {1, 2, 4}
+
+
+def test_a_running_notebook_or_one_that_is_being_saved_is_left_alone(hub, said):
+    lose(hub, 2, b"2/large")
+    locks = Locks(hub.ledger)
+    locks.take(hub.book.workspace)
+    run_elsewhere = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "jupyterhub_notebooks.cli",
+            "notebook",
+            "repair",
+            "mara/churn",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run_elsewhere.returncode, run_elsewhere.stderr.split(".")[0]) == (
+        5,
+        "It is being saved or cleaned up just now",
+    )
+    locks.close()
+    launch = {"profile": "p", "version": "v"}
+    now = SYSTEM_CLOCK.now()
+    sessions.begin(hub.ledger, new_id(now, bytes), hub.book.id, launch, "1" * 64, now)
+    status, _, err = said("mara/churn")
+    assert (status, "runs or is being saved" in err) == (5, True)
+    assert rows(hub).keys() == {1, 2, 3}
