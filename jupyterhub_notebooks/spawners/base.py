@@ -29,8 +29,9 @@ from ..errors import NotebooksError, NotFound
 from ..ledger import Ledger, Notebook, Session, sessions
 from ..profiles.choosing import Launch
 from ..settings import Settings
-from . import asking, beginning, checking, ending, form, hooks, opening, progress, waiting
+from . import beginning, checking, ending, hooks, opening, progress, waiting
 from .backend import Backend
+from .choosing import Choosing
 from .refusing import NotStarted, Refused, cause_and_detail, evidence_of
 from .shared import Shared, shared
 
@@ -40,7 +41,7 @@ HTTP_TIMEOUT_SECONDS = 120
 STATE = "notebook_session"
 
 
-class NotebookSpawner(Backend, Spawner):
+class NotebookSpawner(Backend, Choosing, Spawner):
     """The algorithm. See the module."""
 
     settings_json = Unicode(
@@ -74,8 +75,6 @@ class NotebookSpawner(Backend, Spawner):
         """,
     ).tag(config=True)
 
-    _launch: Launch | None = None
-    _asked: Mapping[str, Any] = {}
     _notebook: Notebook | None = None
     _session: Session | None = None
     _session_id = ""
@@ -116,54 +115,6 @@ class NotebookSpawner(Backend, Spawner):
     @default("http_timeout")
     def _default_http_timeout(self) -> int:
         return HTTP_TIMEOUT_SECONDS
-
-    # -- choosing
-
-    @default("options_form")
-    def _default_options_form(self) -> Callable[..., Any]:
-        return asking.cards_form
-
-    @default("options_from_form")
-    def _default_options_from_form(self) -> Callable[..., Any]:
-        return form.options_of_fields
-
-    def options_from_query(self, query_data: Mapping[str, Any]) -> dict[str, str]:
-        return form.options_of_fields(query_data)
-
-    @default("apply_user_options")
-    def _default_apply_user_options(self) -> Callable[..., Any]:
-        return NotebookSpawner.choose
-
-    async def _run_apply_user_options(self, user_options: Mapping[str, Any]) -> None:
-        """As the Hub's own, but a refusal is no exception in the Hub's log."""
-        hook = self.apply_user_options
-        if not callable(hook):
-            await super()._run_apply_user_options(user_options)
-            return
-        try:
-            done = hook(self, user_options)
-            if isawaitable(done):
-                await done
-        except NotebooksError as error:
-            raise Refused(error) from None
-
-    async def choose(self, user_options: Mapping[str, Any]) -> None:
-        """``apply_user_options``: what will be started, or ``Refused`` with the reason; nothing is written."""
-        asked = dict(user_options)
-        # The Hub keeps what was posted, also when it is refused. What a notebook starts with is our row's to say.
-        self.orm_spawner.user_options = {}
-        self.user.db.commit()
-        try:
-            self._launch = await asking.chosen(self, asked)
-        except NotebooksError as error:
-            raise Refused(error) from None
-        self._asked = asked
-        self.user_options = {"profile": self._launch.profile, **opening.remembered(asked)}
-
-    @property
-    def group_names(self) -> list[str]:
-        """The Hub's groups of the owner."""
-        return [group.name for group in self.user.groups]
 
     # -- starting
 
