@@ -70,7 +70,9 @@ class Settings:
     internal_networks: networks of one's own, as 10.20.0.0/16, that notebooks reach whose profile has a rule for the network.
     signing_key: secret reference to the key with which the directory store's URLs are signed.
     retention: which snapshots stay: ``{"hours": 24, "days": 30, "weeks": 12}``, all of so many hours, one a day, one a week;
-    a profile may give other numbers. prune_interval_seconds: a workspace's old snapshots are removed once in so long.
+    a profile may give other numbers. retention_wait_days: a rule of another profile that keeps less holds for a notebook
+    only so long after its first start there (0: at once). prune_interval_seconds: a workspace's old snapshots are
+    removed once in so long.
     encryption_key: ``file:PATH`` of the key that wraps the keys of workspaces; new workspaces are encrypted then. Empty:
     they are not. A workspace stays as it was made; see `jupyterhub-notebooks key`.
     """
@@ -99,6 +101,7 @@ class Settings:
     save_again_seconds: float = 60.0
     trash_days: int = 30
     retention: Mapping[str, int] = field(default_factory=dict)
+    retention_wait_days: int = 7
     prune_interval_seconds: float = 6 * 3600.0
     volumes: str = ""
     workspace_limit_bytes: int = 20 * 10**9
@@ -134,6 +137,8 @@ class Settings:
         object.__setattr__(self, "internal_networks", tuple(self.internal_networks))
         _check_networks(self.internal_networks)
         _check_retention(self.retention)
+        if type(self.retention_wait_days) is not int or not 0 <= self.retention_wait_days <= 36_500:
+            raise ConfigError("This is not a whole number of days from 0 on", field="retention_wait_days")
         if not isinstance(self.culler_at_once, int) or self.culler_at_once < 1:
             raise ConfigError("This is not a whole number above 0", field="culler_at_once")
         if self.encryption_key and not self.encryption_key.startswith("file:/"):

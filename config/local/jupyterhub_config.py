@@ -91,6 +91,8 @@ notebooks(
     # limits={"group:training": {"idle_stop": "2h", "max_session": "0"}, "user:mara": {"enforcement": "observe"}},
     # Which snapshots stay: all of so many hours, one a day, one a week; a profile may say otherwise, named ones always stay.
     # retention={"hours": 24, "days": 30, "weeks": 12},
+    # A notebook on another profile whose rule keeps less: so many days after its first start there that rule holds.
+    # retention_wait_days=7,
     # How long a deleted notebook can be put back.
     # trash_days=30,
 )

@@ -39,14 +39,20 @@ _IDLE_CLASS = 3 << 13
 class Saver:
     """Saves of one session. patience_seconds: how long one request is tried again before the save gives up."""
 
-    def __init__(self, context: Context, patience_seconds: float, cancelled: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        patience_seconds: float,
+        cancelled: Callable[[], bool],
+        space: SpaceWords | None = None,
+    ) -> None:
         self._context = context
         self._cancelled = cancelled
         from .remote import Patience
 
         self._blocks, self._snapshots = context.store(Patience(patience_seconds, cancelled))
         self._next: int | None = None
-        self._space = SpaceWords(context)
+        self._space = space or SpaceWords(context)
 
     def look(self) -> Pending | None:
         """What changed since base; None: nothing. Also said with the next heartbeat."""
@@ -156,6 +162,8 @@ class PeriodicSaves:
 
     def _run(self) -> None:
         yield_to_others()
+        space = SpaceWords(self._context)
+        space.begun()
         saver: Saver | None = None
         wait = self._interval
         while True:
@@ -166,7 +174,8 @@ class PeriodicSaves:
             with self._lock:
                 orders, self._orders = self._orders, []
                 waiting, self._waiting = self._waiting, []
-            saver = saver or Saver(self._context, min(AGAIN_SECONDS, self._interval), self._ending.is_set)
+            patience = min(AGAIN_SECONDS, self._interval)
+            saver = saver or Saver(self._context, patience, self._ending.is_set, space)
             wait = self._interval if self._attempt(saver) else min(self._interval, AGAIN_SECONDS)
             for order, then in orders:
                 self._context.standing.done(order, then(self._context) if then is not None else None)

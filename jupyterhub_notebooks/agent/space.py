@@ -1,4 +1,4 @@
-"""How full the workspace is, told after each save: at 80 % and 95 % of its size, and above it what can go.
+"""How full the workspace is, told at the start and after each save: at 80 % and 95 % of its size, and above it what can go.
 
 Promises: one sentence at a time, taken back when it holds no more; never stops or delays a save; looks for what fills the
 space only where there is something to tell, and at most every ten minutes.
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from .. import messages
+from ..errors import NotebooksError
 from .context import Context
 
 LOOK_AGAIN_SECONDS = 600.0
@@ -24,6 +25,12 @@ class SpaceWords:
         self._said = ""
         self._looked_at: float | None = None
         self._level = 0.0
+
+    def begun(self) -> None:
+        """The workspace is there and nothing was saved of it yet."""
+        answer = self._context.answer
+        if answer.head:
+            self.saved(answer.head_size_bytes)
 
     def saved(self, size_bytes: int) -> None:
         """So much is in the newest snapshot."""
@@ -44,7 +51,7 @@ class SpaceWords:
         if reached:
             try:
                 parts = fills.look(self._context.volume.files, answer.never_saved).fills
-            except OSError as error:
+            except (OSError, NotebooksError) as error:
                 self._context.log.say(f"What fills the workspace could not be looked at: {error}")
         self._say(fills.words(size_bytes, answer.limit_bytes, parts))
 

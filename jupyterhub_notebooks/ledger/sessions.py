@@ -106,6 +106,28 @@ def of_notebook(ledger: Ledger, notebook: str, limit: int = 50) -> list[Session]
         return [made(Session, row) for row in connection.execute(query.limit(limit))]
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A run of a notebook that came up. retention: what its profile said of it then, None where it said nothing."""
+
+    ready_at: datetime
+    profile: str
+    retention: Mapping[str, int] | None
+
+
+def ready_since(ledger: Ledger, notebook: str, since: datetime) -> list[Ready]:
+    """The runs of a notebook that came up after since, and the last one before; newest first. Runs that only save are
+    none."""
+    mine = (sessions.c.notebook == notebook) & (sessions.c.kind == "work") & sessions.c.ready_at.is_not(None)
+    query = select(sessions.c.ready_at, sessions.c.profile, sessions.c.launch).where(mine)
+    newest_first = query.order_by(sessions.c.ready_at.desc())
+    with ledger.read() as connection:
+        after = connection.execute(newest_first.where(sessions.c.ready_at > since)).all()
+        before = connection.execute(newest_first.where(sessions.c.ready_at <= since).limit(1)).all()
+    rows = [*after, *before]
+    return [Ready(row.ready_at, row.profile, row.launch.get("retention")) for row in rows]
+
+
 def open_of_notebook(ledger: Ledger, notebook: str) -> Session | None:
     """The one session of a notebook that is not closed."""
     with ledger.read() as connection:

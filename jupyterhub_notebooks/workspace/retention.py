@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from ..errors import BadInput
+from ..units import count
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,27 @@ def rule_of(*given: Mapping[str, int] | None) -> Rule:
                 raise BadInput(f"Retention has no {name!r}", next=["Write hours, days or weeks"], field=name)
             numbers[NUMBERS[name]] = value
     return Rule(**numbers)
+
+
+def widest(*rules: Rule) -> Rule:
+    """What keeps all that any of them keeps."""
+    return Rule(
+        max(rule.every_hours for rule in rules),
+        max(rule.days for rule in rules),
+        max(rule.weeks for rule in rules),
+    )
+
+
+def show_rule(rule: Rule) -> str:
+    """For people: ``all of 24 hours, one a day for 30 days, one a week for 12 weeks``."""
+    parts = []
+    if rule.every_hours:
+        parts.append(f"all of {count(rule.every_hours, 'hour')}")
+    if rule.days:
+        parts.append(f"one a day for {count(rule.days, 'day')}")
+    if rule.weeks:
+        parts.append(f"one a week for {count(rule.weeks, 'week')}")
+    return ", ".join(parts) or "the newest alone"
 
 
 class Dated(NamedTuple):

@@ -22,17 +22,17 @@ from typing import Any
 
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
 from jupyterhub_notebooks.errors import Conflict, Damaged, NotebooksError
-from jupyterhub_notebooks.ledger import Ledger, Snapshot, notebooks, sessions, snapshots, storage
+from jupyterhub_notebooks.ledger import Ledger, Snapshot, notebooks, snapshots, storage
 from jupyterhub_notebooks.ledger.locks import Locks
 from jupyterhub_notebooks.settings import Settings
 from jupyterhub_notebooks.workspace.layout import workspace_prefix
 from jupyterhub_notebooks.workspace.measuring import measure
 from jupyterhub_notebooks.workspace.pruning import carry_out, plan_prune
-from jupyterhub_notebooks.workspace.retention import Rule, rule_of
+from jupyterhub_notebooks.workspace.retention import Rule
 from jupyterhub_notebooks.workspace.snapshots import head_of
 from jupyterhub_notebooks.workspace.store import Store, WorkspaceStore
 
-from .. import running
+from .. import retaining, running
 from ..keys import keys_of
 from .storage import Storage
 
@@ -86,7 +86,7 @@ def _alone(
             "Nothing of this workspace is removed.",
             ["Look for it in a copy of the store"],
         )
-    rule = rule_for(ledger, settings, workspace)
+    rule = rule_for(ledger, settings, workspace, now)
     named = stays(rows, there) | set(space.names())
     todo = plan_prune(space, now=now, rule=rule, named=named, times=times(rows, there))
     locks.still(workspace)
@@ -100,11 +100,10 @@ def _alone(
     return Removed("", todo.drop, len(todo.delete), deleted, len(todo.condemn), stored)
 
 
-def rule_for(ledger: Ledger, settings: Settings, workspace: str) -> Rule:
-    """The setting's numbers, and over them those of the profile that the notebook was last started with."""
+def rule_for(ledger: Ledger, settings: Settings, workspace: str, now: datetime) -> Rule:
+    """The setting's numbers, and over them those of the profile that the notebook last ran with; see retaining.py."""
     notebook = notebooks.workspace(ledger, workspace).notebook
-    last = sessions.of_notebook(ledger, notebook, 1)
-    return rule_of(settings.retention, last[0].launch.get("retention") if last else None)
+    return retaining.of_notebook(ledger, settings, notebook, now).rule
 
 
 def stays(rows: list[Snapshot], there: list[int]) -> set[int]:

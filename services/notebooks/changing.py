@@ -10,10 +10,11 @@ from collections.abc import Mapping
 
 from jupyterhub_notebooks.enforcement.state import ERROR
 from jupyterhub_notebooks.errors import BadInput, NotebooksError, Refusal
-from jupyterhub_notebooks.ledger import NotebookView, changing, notebooks, sessions, trashing
+from jupyterhub_notebooks.ledger import NotebookView, changing, notebooks, sessions, snapshots, trashing
 from jupyterhub_notebooks.profiles.choosing import Launch
 from jupyterhub_notebooks.profiles.words import EDITOR_NAMES, show_limits, show_price
-from jupyterhub_notebooks.units import show_duration, show_size
+from jupyterhub_notebooks.units import count, show_duration, show_size
+from jupyterhub_notebooks.workspace.retention import Dated, keep, rule_of, show_rule
 
 from . import actions
 from .context import Context
@@ -121,6 +122,7 @@ async def what_changes(
     said = [f"All files and installed packages stay{kept}."]
     if now is not None:
         said += _limits(now, launch)
+        said += await _storage(context, view, now, launch)
         price, was = (show_price(one.resources, context.settings.currency) for one in (launch, now))
         if price != was:
             said.append(f"{price.capitalize()} instead of {was}.")
@@ -142,6 +144,34 @@ def _limits(now: Launch, then: Launch) -> list[str]:
         if a != b:
             words = [show_duration(one) if one else "no limit" for one in (a, b)]
             said.append(f"{title} {words[0]} instead of {words[1]}.")
+    return said
+
+
+async def _storage(context: Context, view: NotebookView, now: Launch, then: Launch) -> list[str]:
+    """What changes of how much it may hold and of which snapshots stay."""
+    said, settings = [], context.settings
+    most, was = (one.workspace_bytes or settings.workspace_limit_bytes for one in (then, now))
+    if most != was:
+        said.append(f"The workspace may hold {show_size(most)} instead of {show_size(was)}.")
+        if view.head is not None and view.head.size_bytes > most:
+            said.append(f"It holds {show_size(view.head.size_bytes)}: all of it is saved all the same.")
+    rule, before = (rule_of(settings.retention, one.retention) for one in (then, now))
+    if rule == before:
+        return said
+    said.append(f"Snapshots stay: {show_rule(rule)}; instead of {show_rule(before)}.")
+    rows = await context.ledger.run(snapshots.of_workspace, view.notebook.workspace)
+    dated = [Dated(row.number, row.at, row.kind, bool(row.name)) for row in rows]
+    gone = keep(dated, context.now(), before) - keep(dated, context.now(), rule)
+    if gone:
+        wait = settings.retention_wait_days
+        when = (
+            f"{count(wait, 'day')} after its first start there"
+            if wait
+            else "soon after its first start there"
+        )
+        said.append(
+            f"{count(len(gone), 'snapshot')} of {len(rows)} would go, {when}; those with a name stay always."
+        )
     return said
 
 

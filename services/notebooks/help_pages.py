@@ -18,6 +18,7 @@ from jupyterhub_notebooks.client.actions import ACTIONS, PROGRAM
 from jupyterhub_notebooks.enforcement.words import BADGES, Badge
 from jupyterhub_notebooks.errors import EXIT_CODES, NotFound
 from jupyterhub_notebooks.units import show_duration
+from jupyterhub_notebooks.workspace.retention import rule_of, show_rule
 
 from .handling import Handler
 
@@ -87,7 +88,7 @@ class HelpHandler(Handler):
                 "complaints": COMPLAINTS,
                 "volumes": VOLUMES,
                 "commands": commands(),
-                "retention": settings.retention,
+                "retention": show_rule(rule_of(settings.retention)),
                 "interval": show_duration(settings.save_interval_seconds),
             }
         if self.name == "admin":

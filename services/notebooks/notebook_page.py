@@ -28,7 +28,10 @@ from jupyterhub_notebooks.ledger import (
 )
 from jupyterhub_notebooks.names import address_part
 from jupyterhub_notebooks.units import count, show_duration, show_size
+from jupyterhub_notebooks.workspace import fills
+from jupyterhub_notebooks.workspace.retention import show_rule
 
+from .. import retaining
 from .cards import cards_for
 from .context import Context
 from .listing import limits_of
@@ -164,7 +167,8 @@ async def behind(context: Context, person: Person, view: NotebookView, now: date
         "added": {one.number: show_size(one.stored_bytes) for one in saves},
         "reasons": _reasons(past, saves),
         "more_saves": max(0, number - len(saves)),
-        "space": _space(view, stored),
+        "space": _space(context, view, stored),
+        "stays": await ledger.run(_stays, context, view, now),
         **(await _settings(context, person, view) if own else {"choices": [], "chosen": None, "flavor": ""}),
         "command": command_line("stop" if _runs(view) else "start", name),
         "lines": {verb: command_line(verb, name) for verb in ("stop", "save", "delete", "dismiss")},
@@ -202,15 +206,25 @@ def _reasons(past: Sequence[Session], saves: Sequence[Snapshot]) -> dict[int, st
     return made
 
 
-def _space(view: NotebookView, added: int) -> dict[str, Any]:
-    stored = view.workspace.stored_bytes
+def _space(context: Context, view: NotebookView, added: int) -> dict[str, Any]:
+    """How full it is. The limit is its own, or that of the profile it last ran with, or the Hub's."""
+    stored, session = view.workspace.stored_bytes, view.session
+    launched = session.launch.get("workspace_bytes") if session is not None else None
+    limit = int(view.workspace.limit_bytes or launched or context.settings.workspace_limit_bytes)
     return {
+        "warning": fills.words(view.head.size_bytes, limit) if view.head else "",
         "size": show_size(view.head.size_bytes) if view.head else "",
         "files": count(view.head.files, "file") if view.head else "",
         "stored": show_size(stored if stored is not None else added),
-        "limit": show_size(view.workspace.limit_bytes) if view.workspace.limit_bytes else "",
+        "limit": show_size(limit),
         "damaged": bool(view.workspace.prune_problem),
     }
+
+
+def _stays(ledger: Ledger, context: Context, view: NotebookView, now: datetime) -> dict[str, Any]:
+    """Which of its snapshots stay, in words, and from when on which others."""
+    found = retaining.of_notebook(ledger, context.settings, view.notebook.id, now)
+    return {"rule": show_rule(found.rule), "later": show_rule(found.later), "at": found.at}
 
 
 async def _settings(context: Context, person: Person, view: NotebookView) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from jupyterhub_notebooks.agent.space import SpaceWords
 from jupyterhub_notebooks.agent.standing import Standing
 
 
-def words_of(tmp_path, limit=1000):
+def words_of(tmp_path, limit=1000, **head):
     said = []
     now = [0.0]
     context = SimpleNamespace(
-        answer=SimpleNamespace(limit_bytes=limit, never_saved=()),
+        answer=SimpleNamespace(**{"limit_bytes": limit, "never_saved": (), "head": 0, **head}),
         volume=SimpleNamespace(files=tmp_path),
         standing=Standing(),
         log=SimpleNamespace(say=said.append),
@@ -43,6 +43,17 @@ def test_what_fills_it_is_looked_at_again_only_after_a_while_or_at_another_level
     now[0] = 601.0
     words.saved(870)
     assert standing.warnings != first and len(standing.warnings) == 1
+
+
+def test_a_full_workspace_is_told_from_the_start_on(tmp_path):
+    words, standing, _ = words_of(tmp_path, head=7, head_size_bytes=990)
+    words.begun()
+    assert [line.split(":")[0] for line in standing.warnings] == ["The workspace is nearly full"]
+    words.saved(100)
+    assert standing.warnings == ()
+    words, standing, _ = words_of(tmp_path)
+    words.begun()
+    assert standing.warnings == ()
 
 
 def test_without_a_limit_nothing_is_said(tmp_path):

@@ -183,7 +183,8 @@ def test_the_numbers_of_the_profile_come_before_those_of_the_setting(notebook):
         connection.execute(update(session_rows).where(here).values(launch=launch))
     for days in (390, 200, 0):
         notebook.save(days)
-    rule = removing.rule_for(notebook.service.ledger, notebook.service.settings, notebook.id)
+    now = SYSTEM_CLOCK.now()
+    rule = removing.rule_for(notebook.service.ledger, notebook.service.settings, notebook.id, now)
     assert (rule.every_hours, rule.days, rule.weeks) == (24, 400, 12)
     notebook.remove(retention={"days": 1, "weeks": 1})
     assert notebook.listed() == [1, 2, 3]
