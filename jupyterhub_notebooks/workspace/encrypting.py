@@ -21,7 +21,7 @@ from .blocks import encode
 from .entries import FILE, Entry, Piece, content_of
 from .keys import Keys, keys_of
 from .marking import MOST_BLOCKS
-from .pool import Pool
+from .pool import Pool, away
 from .ports import Blocks, OnProgress, Snapshots
 from .snapshots import SnapshotHead, compose_snapshot, head_of
 from .volume import MARKER, marker_body
@@ -191,7 +191,7 @@ class _Encrypt:
 
     def _put(self, name: bytes, plain: bytes) -> None:
         body = encode(plain, self._new, name)
-        if self._place.put(name.hex(), body):
+        if away(lambda: self._place.put(name.hex(), body)):
             with self._lock:
                 self.written_bytes += len(body)
 

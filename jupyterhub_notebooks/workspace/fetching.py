@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from ..errors import Damaged, NotFound
 from .blocks import decode
 from .keys import WrongKey, keys_of
 from .pages import Fetch
-from .pool import threads
-from .ports import Blocks, Cancelled
+from .pool import away, in_order
+from .ports import Blocks
 
 #: So often is read what is not whole, before anything is said or done for its being damaged.
 READS = 3
@@ -43,7 +41,7 @@ def get(blocks: Blocks, name: bytes, length: int) -> bytes:
 def stored(blocks: Blocks, name: bytes) -> bytes:
     """The stored bytes of a block, unchecked. Raises Damaged where it is missing."""
     try:
-        return blocks.get(name.hex())
+        return away(lambda: blocks.get(name.hex()))
     except NotFound:
         raise missing(name) from None
 
@@ -61,25 +59,8 @@ def fetcher(blocks: Blocks, cancelled: Callable[[], bool] = lambda: False) -> Fe
     """Pages as ``pages.read`` wants them: at most a few dozen ahead of the reader."""
 
     def fetch(wanted: Sequence[tuple[bytes, int]]) -> Iterator[bytes]:
-        if len(wanted) < 2:
-            for name, length in wanted:
-                yield get(blocks, name, length)
-            return
-        blocks.expect([name.hex() for name, _ in wanted])
-        with ThreadPoolExecutor(threads(), thread_name_prefix="workspace-pages") as executor:
-            ahead: deque[Future[bytes]] = deque()
-            rest = iter(wanted)
-            try:
-                for name, length in rest:
-                    if cancelled():
-                        raise Cancelled("It was stopped before it was done")
-                    ahead.append(executor.submit(get, blocks, name, length))
-                    if len(ahead) >= 2 * threads():
-                        yield ahead.popleft().result()
-                while ahead:
-                    yield ahead.popleft().result()
-            finally:
-                for future in ahead:
-                    future.cancel()
+        if len(wanted) > 1:
+            blocks.expect([name.hex() for name, _ in wanted])
+        return in_order(lambda one: get(blocks, *one), wanted, cancelled)
 
     return fetch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ from .ports import Blocks
 from .stamps import Stamp
 
 _EMPTY_AT_ONCE = 256
+#: A task writes about so many bytes at most: then it is seen whether all is still wanted, and how far it is.
+_MOST_AT_ONCE = 32 * 2**20
 #: So many files of a block are worth a hand's while.
 _LEAST_FOR_HAND = 8
 #: Files are written by so many threads at once: more of them only wait for each other, for the interpreter and for
@@ -40,8 +43,23 @@ class _Part(NamedTuple):
 class _Members(NamedTuple):
     """What of a block is wanted. whole: numbers of files that lie in it alone, in one piece; parts: of other files."""
 
-    whole: array[int]
-    parts: list[_Part]
+    whole: Sequence[int]
+    parts: Sequence[_Part]
+
+
+class _Later(NamedTuple):
+    """A block that is unpacked, and what of it is not written yet."""
+
+    plain: bytes
+    members: _Members
+
+
+class _Told(NamedTuple):
+    """What a task wrote, and what it left to others."""
+
+    size: int
+    files: int
+    later: Sequence[_Later] = ()
 
 
 class Filling:
@@ -64,6 +82,7 @@ class Filling:
         self._writers = threading.BoundedSemaphore(_WRITERS)
         self._ready = threading.Event()
         self._in_vain = False
+        self._later: deque[_Later] = deque()
         self.stamps: dict[bytes, Stamp] = {}
         self.fetched_bytes = 0
         self._done_bytes = self._done_files = 0
@@ -76,26 +95,41 @@ class Filling:
         self._blocks.expect([name.hex() for name in blocks])
         self._tell(0, 0)
         for batch in _runs(empty, _EMPTY_AT_ONCE):
-            self._pool.submit(0, self._without_blocks, batch, done=lambda told: self._tell(*told))
+            self._pool.submit(0, self._without_blocks, batch, done=self._took)
         for name, members in blocks.items():
             length = lengths[name]
-            self._pool.submit(
-                2 * length, self._block, name, length, members, done=lambda told: self._tell(*told)
-            )
+            self._pool.submit(2 * length, self._block, name, length, members, done=self._took)
             self.fetched_bytes += length
+            self._go_on()
         self._pool.finish()
+        while self._later:
+            self._go_on()
+            self._pool.finish()
+
+    def _took(self, told: _Told) -> None:
+        self._later.extend(told.later)
+        self._tell(told.size, told.files)
+
+    def _go_on(self) -> None:
+        """Has written what of blocks of very many uses was left for later."""
+        while self._later:
+            later = self._later.popleft()
+            self._pool.submit(len(later.plain), self._rest, later, done=self._took)
+
+    def _rest(self, later: _Later) -> _Told:
+        return self._put(later.members, memoryview(later.plain), None)
 
     def _sorted(self) -> tuple[dict[bytes, _Members], dict[bytes, int], list[int]]:
         """What belongs where, by block in the order of first mention; and files without any block."""
-        members: dict[bytes, _Members] = {}
+        members: dict[bytes, tuple[array[int], list[_Part]]] = {}
         lengths: dict[bytes, int] = {}
         empty: list[int] = []
         for number, (_, entry) in enumerate(self._wanted):
             if len(entry.pieces) == 1 and (only := entry.pieces[0]).block:
                 name = only.block
                 if name not in members:
-                    members[name] = _Members(array("I"), [])
-                members[name].whole.append(number)
+                    members[name] = array("I"), []
+                members[name][0].append(number)
                 lengths[name] = max(lengths.get(name, 0), only.block_length)
                 continue
             with_block = sum(1 for piece in entry.pieces if piece.block)
@@ -107,10 +141,10 @@ class Filling:
             for piece in entry.pieces:
                 if piece.block:
                     part = _Part(number, piece.offset, piece.length, at)
-                    members.setdefault(piece.block, _Members(array("I"), [])).parts.append(part)
+                    members.setdefault(piece.block, (array("I"), []))[1].append(part)
                     lengths[piece.block] = max(lengths.get(piece.block, 0), piece.block_length)
                 at += piece.length
-        return members, lengths, empty
+        return {name: _Members(*of) for name, of in members.items()}, lengths, empty
 
     def _prepare(self, before: Callable[[], None]) -> None:
         self._in_vain = True
@@ -127,9 +161,9 @@ class Filling:
                 return False
         return not self._in_vain
 
-    def _without_blocks(self, numbers: Sequence[int]) -> tuple[int, int]:
+    def _without_blocks(self, numbers: Sequence[int]) -> _Told:
         if not self._may_write():
-            return 0, 0
+            return _Told(0, 0)
         wanted = [self._wanted[number] for number in numbers]
         empty = [(path, entry, 0) for path, entry in wanted if not entry.size]
         if self._crew.hands and len(empty) >= _LEAST_FOR_HAND:
@@ -140,9 +174,9 @@ class Filling:
         for path, entry in wanted:
             if entry.size:
                 self.stamps[path] = self._places.whole(path, entry._replace(sparse=True), b"")
-        return sum(entry.size for _, entry in wanted), len(numbers)
+        return _Told(sum(entry.size for _, entry in wanted), len(numbers))
 
-    def _block(self, name: bytes, length: int, members: _Members) -> tuple[int, int]:
+    def _block(self, name: bytes, length: int, members: _Members) -> _Told:
         stored = fetching.stored(self._blocks, name)
         if self._crew.hands and len(members.whole) >= _LEAST_FOR_HAND:
             with self._crew.slot() as slot:  # nothing is unpacked before there is room for it
@@ -151,19 +185,47 @@ class Filling:
 
     def _unpacked(
         self, name: bytes, stored: bytes, length: int, members: _Members, slot: Slot | None
-    ) -> tuple[int, int]:
+    ) -> _Told:
         into = slot.view if slot is not None else None
         plain = memoryview(decode_in_place(name, stored, length, keys_of(self._blocks), into))
+        if not self._may_write():
+            return _Told(0, 0)
+        return self._put(members, plain, slot)
+
+    def _put(self, members: _Members, plain: memoryview, slot: Slot | None) -> _Told:
+        """Writes what is wanted of a block; of one that is wanted very often the first of it."""
         whole = [self._wanted[number] for number in members.whole]
         size = sum(entry.size for _, entry in whole) + sum(part.length for part in members.parts)
+        if size > _MOST_AT_ONCE and len(members.whole) + len(members.parts) > 1:
+            first, *rest = self._shares(members)
+            kept = bytes(plain)  # a slot is given back, and is what others write then
+            now = self._put(first, plain, slot)
+            return now._replace(later=[_Later(kept, share) for share in rest])
         files = len(whole)
-        if not self._may_write():
-            return 0, 0
         self._write([(path, entry, entry.pieces[0].offset) for path, entry in whole], plain, slot)
         if members.parts:
             with self._writers:
                 files += sum(self._part(part, plain) for part in members.parts)
-        return size, files
+        return _Told(size, files)
+
+    def _shares(self, members: _Members) -> Iterator[_Members]:
+        """Members in shares of what is written at once."""
+        at = size = 0
+        for end, number in enumerate(members.whole):
+            if size and size + self._wanted[number][1].size > _MOST_AT_ONCE:
+                yield _Members(members.whole[at:end], ())
+                at, size = end, 0
+            size += self._wanted[number][1].size
+        if at < len(members.whole):
+            yield _Members(members.whole[at:], ())
+        at = size = 0
+        for end, part in enumerate(members.parts):
+            if size and size + part.length > _MOST_AT_ONCE:
+                yield _Members((), members.parts[at:end])
+                at, size = end, 0
+            size += part.length
+        if at < len(members.parts):
+            yield _Members((), members.parts[at:])
 
     def _write(self, files: Sequence[tuple[bytes, Entry, int]], plain: memoryview, slot: Slot | None) -> None:
         """Makes whole files, (where, what, its offset in plain): by a hand where there is a slot."""

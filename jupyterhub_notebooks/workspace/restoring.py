@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import overload
 
 from ..contract import Progress
@@ -26,7 +27,7 @@ from .keys import keys_of
 from .lastseen import LastSeen
 from .memory import careful
 from .placing import Places
-from .pool import Pool, threads
+from .pool import Pool, ask_aside, ask_now_and_then, away, threads
 from .ports import Blocks, OnProgress, Snapshots
 from .replacing import MOVED_ASIDE, replace
 from .snapshots import SnapshotHead, head_of
@@ -76,7 +77,7 @@ def restore(
     """
     began = time.monotonic()
     with volume.locked() as lock, careful():
-        head = head_of(snapshots, number)
+        head = ask_aside(lambda: head_of(snapshots, number), cancelled)
         with Crew(head.files, inherit=lock) as crew:
             entries, leaves = _listing(head, fetching.fetcher(blocks, cancelled))
             one = _Restore(volume, blocks, number, entries, never_saved, progress, cancelled, crew)
@@ -88,7 +89,7 @@ def restore(
                 one.stamps.clear()
                 lastseen.write(volume, LastSeen(owner, number, tick_ns, entries, stamps, leaves))
                 if wait_for_disk:
-                    scanning.sync(os.fsencode(volume.files))
+                    ask_aside(lambda: scanning.sync(os.fsencode(volume.files)), cancelled)
                     volume.remember(base=number)
                 else:
                     volume.restore_written(number, base=number)
@@ -190,7 +191,7 @@ class _Restore:
         )
         self.kept = replaced.right
         self.moved = tuple((shown(path), shown(to)) for path, to in replaced.moved)
-        self.stamps = _stamps(files, self.entries, leave)
+        self.stamps = _stamps(files, self.entries, leave, self.cancelled)
 
     def _rules(self, files: bytes) -> list[tuple[str, ...]]:
         """Every list of rules that may say of something here that it is in no snapshot, each once: those of a restore that
@@ -217,7 +218,9 @@ class _Restore:
             if not piece.block:
                 body += bytes(min(piece.length, ignore.MOST_BYTES))
                 continue
-            plain = fetching.get(self.blocks, piece.block, piece.block_length)
+            plain = ask_aside(
+                partial(fetching.get, self.blocks, piece.block, piece.block_length), self.cancelled
+            )
             body += plain[piece.offset : piece.offset + piece.length]
         return body
 
@@ -226,11 +229,12 @@ class _Restore:
         folders = [entry for entry in self.entries if entry.kind == DIRECTORY]
         if self.crew.hands and len(folders) > _LEAST_FOLDERS:
             plain = [e for e in folders if e.mode & 0o700 == 0o700 and not e.xattrs]
+            rows = [(e.path, e.mode, e.mtime_ns) for e in plain]
             with suppress(HandGone):
-                self.crew.dress_folders(places.root, [(e.path, e.mode, e.mtime_ns) for e in plain])
+                ask_aside(lambda: self.crew.dress_folders(places.root, rows), self.cancelled)
                 done = {entry.path for entry in plain}
                 folders = [entry for entry in folders if entry.path not in done]
-        for entry in reversed(folders):
+        for entry in ask_now_and_then(reversed(folders), self.cancelled):
             places.dress_folder(entry)
 
     def _straight(self, places: Places) -> None:
@@ -244,18 +248,19 @@ class _Restore:
                     for first in paths[share::share]:  # what the first of each share lies in
                         for at in range(first.count(b"/")):
                             places.make_folder(b"/".join(first.split(b"/")[: at + 1]))
-                    self.crew.make_folders(places.root, paths)
+                    away(lambda: self.crew.make_folders(places.root, paths))
                     return
-            for path in paths:
+            for path in ask_now_and_then(paths, self.cancelled):
                 places.make_folder(path)
 
         links = links_of(self.entries)
         files = [e for e in self.entries if e.kind == FILE and e.path not in links]
         self.fill(places, _AtTheirPaths(files), folders)
-        for entry in self.entries:
+        others = [e for e in self.entries if e.kind not in (FILE, DIRECTORY) or e.path in links]
+        for entry in ask_now_and_then(others, self.cancelled):
             if entry.path in links:
                 places.link(links[entry.path], entry.path)
-            elif entry.kind not in (FILE, DIRECTORY):
+            else:
                 places.symlink(entry.path, entry)
         for path in {*links, *links.values()}:  # a further name moves the time of change
             self.stamps.pop(path, None)
@@ -303,9 +308,11 @@ class _AtTheirPaths(Sequence[tuple[bytes, Entry]]):
         return ((entry.path, entry) for entry in self._files)
 
 
-def _stamps(files: bytes, entries: Sequence[Entry], leave: ignore.Ignore) -> dict[bytes, Stamp]:
+def _stamps(
+    files: bytes, entries: Sequence[Entry], leave: ignore.Ignore, cancelled: Callable[[], bool]
+) -> dict[bytes, Stamp]:
     """How the files lie here now, of those that are what the snapshot says."""
-    looks = {item.path: item for item in scanning.walk(files, leave).found}
+    looks = {item.path: item for item in scanning.walk(files, leave, cancelled).found}
     stamps: dict[bytes, Stamp] = {}
     for entry in entries:
         item = looks.get(entry.path)

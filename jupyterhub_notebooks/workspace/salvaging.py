@@ -6,9 +6,7 @@ said to be damaged; a wrong key or an unreachable store is no damage and is rais
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 from ..errors import Damaged
@@ -16,8 +14,8 @@ from . import fetching
 from .entries import Entry, order, shown
 from .keys import WrongKey
 from .pages import MOST_LEVEL, MOST_PAGES, PageRef, children_of, entries_of
-from .pool import threads
-from .ports import Blocks, Cancelled
+from .pool import in_order
+from .ports import Blocks
 
 
 class Gap(NamedTuple):
@@ -112,19 +110,4 @@ def _each(
             return error
 
     blocks.expect([ref.name.hex() for ref in refs])
-    with ThreadPoolExecutor(threads(), thread_name_prefix="workspace-pages") as executor:
-        ahead: deque[tuple[PageRef, Future[bytes | Damaged]]] = deque()
-        try:
-            for ref in refs:
-                if cancelled():
-                    raise Cancelled("It was stopped before it was done")
-                ahead.append((ref, executor.submit(one, ref)))
-                if len(ahead) >= 2 * threads():
-                    first, future = ahead.popleft()
-                    yield first, future.result()
-            while ahead:
-                first, future = ahead.popleft()
-                yield first, future.result()
-        finally:
-            for _, future in ahead:
-                future.cancel()
+    yield from zip(refs, in_order(one, refs, cancelled), strict=True)

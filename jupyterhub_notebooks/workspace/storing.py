@@ -15,6 +15,7 @@ from .comparing import FILE_BYTES
 from .crew import Crew, HandGone
 from .entries import FILE, Entry, Piece
 from .keys import Keys, keys_of
+from .pool import away
 from .ports import Blocks
 from .reading import Gone, Grown, Part, Unreadable, Whole, part, whole
 from .scanning import Found
@@ -72,7 +73,7 @@ class Storing:
             return True
 
     def _store(self, name: bytes, body: bytes) -> None:
-        written = self._blocks.put(name.hex(), body)
+        written = away(lambda: self._blocks.put(name.hex(), body))
         with self._lock:
             if written:
                 self.new_blocks += 1
