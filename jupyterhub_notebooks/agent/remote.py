@@ -12,16 +12,18 @@ import hashlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
 from ..contract import Commit, Committed, SignedUrl, UrlRequest, Urls, UrlsRequest
 from ..contract import Snapshots as SnapshotList
-from ..errors import NotFound, StorageAway
+from ..errors import Damaged, NotFound, StorageAway
 from ..retrying import delays
 from ..workspace.keys import OPEN, Keys
 from ..workspace.layout import block_path, most_bytes_of, numbered, too_large
+from ..workspace.pool import threads
 from ..workspace.ports import CommitFacts, MissingBlocks
 from .errors import Contested, LeaseLost
 from .lease import HeldLease
@@ -32,6 +34,7 @@ T = TypeVar("T")
 BATCH = 1000
 #: A URL is not used in its last seconds: the request must still arrive in time.
 SPARE_SECONDS = 60.0
+_FIRST_BYTE = {"Range": "bytes=0-0"}
 #: By which a store says that it takes no more.
 FULL = ("disk_full", "QuotaExceeded", "XMinioStorageFull", "InsufficientStorage")
 
@@ -183,6 +186,26 @@ class RemoteBlocks:
             raise _away(answer)
         return True
 
+    def not_there(self, names: Sequence[str]) -> list[str]:
+        """Those that are not there: the first byte of each is asked for. Raises StorageAway."""
+        self.expect(names)
+        with ThreadPoolExecutor(threads(), thread_name_prefix="blocks-there") as executor:
+            there = executor.map(lambda name: self._patience.insist(lambda: self._is_there(name)), names)
+            return [name for name, found in zip(names, there, strict=True) if not found]
+
+    def _is_there(self, name: str) -> bool:
+        try:
+            answer = _fetch(self._wire, self._signer.to_read(name), block_path(name), _FIRST_BYTE)
+            if answer.status == 403:
+                again = self._signer.sign(UrlRequest("block", "GET", hash=name))
+                answer = _fetch(self._wire, again, block_path(name), _FIRST_BYTE)
+        except Damaged:  # more bytes than a block has: something is there
+            return True
+        if answer.status in (404, 416):  # 416: an empty object, of which nothing can be read
+            return answer.status == 416
+        _body_of(answer, f"Block {name[:12]}")
+        return True
+
     def expect(self, names: Sequence[str]) -> None:
         """Their URLs are asked for together."""
         self._signer.expect(names)
@@ -247,10 +270,10 @@ class RemoteSnapshots:
             raise MissingBlocks(answer.missing)
 
 
-def _fetch(wire: Wire, signed: SignedUrl, key: str) -> Answer:
+def _fetch(wire: Wire, signed: SignedUrl, key: str, more: Mapping[str, str] | None = None) -> Answer:
     most_bytes = most_bytes_of(key)
     try:
-        return wire.request("GET", signed.url, signed.headers, most_bytes=most_bytes)
+        return wire.request("GET", signed.url, {**signed.headers, **(more or {})}, most_bytes=most_bytes)
     except TooLong:
         raise too_large(key, most_bytes) from None
     except BROKEN as error:

@@ -28,6 +28,10 @@ class Blocks(Protocol):
         """True: written now. False: it was present already. Durable on return."""
         ...
 
+    def not_there(self, names: Sequence[str]) -> list[str]:
+        """Those of names that are not there. One request for many of them, or a small one for each."""
+        ...
+
     def expect(self, names: Sequence[str]) -> None:
         """A hint: these will be asked for soon, about in this order. May do nothing."""
         ...

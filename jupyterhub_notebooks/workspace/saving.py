@@ -10,10 +10,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 from ..contract import Progress
 from ..errors import BadInput, Damaged, Denied, NotFound, Refusal
@@ -37,7 +36,7 @@ from .looking import changes as changes
 from .looking import in_order
 from .memory import careful
 from .pages import Listing, build, read
-from .pool import Pool, ask_aside
+from .pool import Pool
 from .ports import Blocks, CommitFacts, MissingBlocks, OnProgress, Snapshots
 from .reading import Gone, Unreadable, look
 from .scanning import Found
@@ -100,8 +99,7 @@ def save(
             number, parent = max(number, base + 1), base
         if kind == "save":
             _refuse_another_base(base, parent)
-        looks = partial(glancing.unchanged, volume, snapshots, workspace_id, never_saved, always_read)
-        glance = ask_aside(looks, cancelled)
+        glance = glancing.unchanged(volume, snapshots, workspace_id, never_saved, always_read)
         if glance is not None:
             seconds = time.monotonic() - began
             return SaveReport(0, kind, glance.size_bytes, glance.files, 0, 0, 0, (), seconds)
@@ -169,6 +167,8 @@ class _Save:
         self.workspace_id, self.never_saved = workspace_id, never_saved
         self.cancelled, self.progress, self.always_read = cancelled, progress, always_read
         self.distrust = distrust
+        self.gone = frozenset(distrust)  # of them, those that are not in the store
+        self.newest = 0
         self.keys = keys_of(blocks)
         self.owner = lastseen.owner_of(workspace_id, self.keys)
         self.files = os.fsencode(volume.files)
@@ -180,13 +180,13 @@ class _Save:
     def run(
         self, number: int, parent: int | None, kind: str, now: datetime, created_by: str, began: float
     ) -> SaveReport:
-        head = ask_aside(self._base, self.cancelled)
+        head = self._base()
         tick_ns = scanning.tick(self.files, os.fsencode(self.volume.state / "lock"))
         scanning.sync(self.files)
         leave = ignore.of(self.files, self.never_saved)
         self.skipped += [(ignore.FILE_NAME, f"{why}: {line}") for line, why in leave.problems]
         try:
-            seen = scanning.walk(self.files, leave, self.cancelled)
+            seen = scanning.walk(self.files, leave)
         except OSError as error:
             why = error.strerror or str(error)
             raise Denied(f"The directory {self.volume.files} cannot be read", why) from None
@@ -195,18 +195,20 @@ class _Save:
         found = in_order(seen.found)
         seen.found.clear()
         others = list(no_files(self.files, found))
-        todo, base, leaves = self._compared(found, head)
+        doubtful = head is not None and (kind == "recovery" or head.number != self.newest)
+        todo, base, leaves = self._compared(found, head, doubtful)
         changed = sum(item.path not in todo.recheck for item in todo.read)
         self.gathered = todo.kept
         for entry in others:
             self.gathered.add(entry)
         storing = self._store(todo, base or (), leaves)
         storing.all_read()
-        self.gathered.keep_unreadable({path for path, _ in self.skipped}, seen.blind, base or ())
+        whole = [entry for entry in base or () if self._is_there(entry)] if self.gone else base or ()
+        self.gathered.keep_unreadable({path for path, _ in self.skipped}, seen.blind, whole)
         after, stamps = self.gathered.taken()
         size = sum(entry.size for entry in after)
         files = sum(entry.kind == FILE for entry in after)
-        unchanged = base is not None and nothing_differs(base, after)
+        unchanged = base is not None and not self.gone and nothing_differs(base, after)
         if unchanged and base is not None:
             after, number = base, 0
         else:
@@ -229,8 +231,9 @@ class _Save:
 
     def _base(self) -> SnapshotHead | None:
         """The base; None where its blocks may be gone."""
-        number = self.volume.base
-        if not number or number not in self.snapshots.numbers():
+        number, numbers = self.volume.base, self.snapshots.numbers()
+        self.newest = max(numbers, default=0)
+        if not number or number not in numbers:
             return None
         try:
             return head_of(self.snapshots, number, self.workspace_id)
@@ -240,15 +243,17 @@ class _Save:
             return None
 
     def _compared(
-        self, found: list[Found], head: SnapshotHead | None
+        self, found: list[Found], head: SnapshotHead | None, doubtful: bool
     ) -> tuple[Plan, list[Entry] | None, Sequence[bytes]]:
         """What is to be done, the listing of the base (None where its blocks may be gone) and its pages. Lets go of found.
-        Raises Unusable."""
+        doubtful: blocks of the base may be gone all the same. Raises Unusable."""
         always_read = self.always_read() if self.always_read else frozenset()
         last = lastseen.load(self.volume, self.owner) if head else None
         if head and last is not None and last.number == head.number:
-            todo = self._trusted(plan(found, last, always_read))
-            return todo, todo.before, last.leaves
+            todo = plan(found, last, always_read)
+            if doubtful:
+                self._ask(todo.before, last.leaves)
+            return self._trusted(todo), todo.before, last.leaves
         base: list[Entry] | None = None
         try:
             base = list(read(head.root, fetcher(self.blocks, self.cancelled))) if head else None
@@ -257,7 +262,23 @@ class _Save:
         except (Damaged, NotFound):
             pass  # as where there is none
         todo = self._trusted(plan(found, None, always_read))
-        return todo, base, lastseen.leaves_of(build(base or (), self.keys))
+        leaves = lastseen.leaves_of(build(base or (), self.keys))
+        if doubtful:
+            self._ask(base or (), leaves)
+        return todo, base, leaves
+
+    def _ask(self, entries: Iterable[Entry], leaves: Sequence[bytes]) -> None:
+        """Since the base was made another snapshot was, perhaps by a repair, which removes what is damaged: blocks of the
+        base that are gone are not relied on."""
+        names = {piece.block for entry in entries for piece in entry.pieces if piece.block}
+        names.update(self.keys.hash_of(leaf) for leaf in leaves)
+        asked = sorted(name.hex() for name in names)
+        gone = self.blocks.not_there(asked)
+        self.gone |= {bytes.fromhex(name) for name in gone}
+        self.distrust = {*self.distrust, *self.gone}
+
+    def _is_there(self, entry: Entry) -> bool:
+        return not any(piece.block in self.gone for piece in entry.pieces)
 
     def _trusted(self, todo: Plan) -> Plan:
         """The plan, with files whose blocks are gone or worth joining to be read as well."""

@@ -55,6 +55,16 @@ def _block(size: int = 1000) -> tuple[str, bytes]:
     return engine_blocks.hash_of(plain).hex(), engine_blocks.encode(plain)
 
 
+def test_blocks_that_are_not_there_are_found_without_the_bytes_of_the_others(store: Store) -> None:
+    there = [_block(200_000) for _ in range(30)]
+    for name, body in there:
+        store.blocks.put(name, body)
+    others = [os.urandom(32).hex() for _ in range(5)]
+    names = [name for pair in zip(others, [name for name, _ in there], strict=False) for name in pair]
+    assert store.blocks.not_there([*names, there[-1][0]]) == others
+    assert store.blocks.not_there([]) == []
+
+
 def test_a_block_is_written_once_and_read_back(store: Store) -> None:
     name, body = _block()
     assert store.blocks.put(name, body) is True

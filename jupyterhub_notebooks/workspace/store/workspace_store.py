@@ -59,7 +59,7 @@ class WorkspaceStore:
     def expect(self, names: Sequence[str]) -> None:
         """Nothing to prepare here."""
 
-    def missing(self, names: Sequence[str]) -> list[str]:
+    def not_there(self, names: Sequence[str]) -> list[str]:
         """Those of names that are not there."""
         if len(names) > _ASK_ONE_BY_ONE:
             there = {name for name, _ in self.block_sizes()}
@@ -143,7 +143,7 @@ class WorkspaceStore:
             if wanted.intersection(blocks):
                 rest = [name for name in blocks if name not in wanted]
                 self.store.replace(key, canonical({**fields, "blocks": rest}))
-        gone = self.missing(names)
+        gone = self.not_there(names)
         if gone:
             raise MissingBlocks(gone)
 
