@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from ..contract import Progress
 from ..errors import BadInput, Damaged, Denied, NotFound, Refusal
@@ -36,7 +37,7 @@ from .looking import changes as changes
 from .looking import in_order
 from .memory import careful
 from .pages import Listing, build, read
-from .pool import Pool
+from .pool import Pool, ask_aside
 from .ports import Blocks, CommitFacts, MissingBlocks, OnProgress, Snapshots
 from .reading import Gone, Unreadable, look
 from .scanning import Found
@@ -99,7 +100,8 @@ def save(
             number, parent = max(number, base + 1), base
         if kind == "save":
             _refuse_another_base(base, parent)
-        glance = glancing.unchanged(volume, snapshots, workspace_id, never_saved, always_read)
+        looks = partial(glancing.unchanged, volume, snapshots, workspace_id, never_saved, always_read)
+        glance = ask_aside(looks, cancelled)
         if glance is not None:
             seconds = time.monotonic() - began
             return SaveReport(0, kind, glance.size_bytes, glance.files, 0, 0, 0, (), seconds)
@@ -180,13 +182,13 @@ class _Save:
     def run(
         self, number: int, parent: int | None, kind: str, now: datetime, created_by: str, began: float
     ) -> SaveReport:
-        head = self._base()
+        head = ask_aside(self._base, self.cancelled)
         tick_ns = scanning.tick(self.files, os.fsencode(self.volume.state / "lock"))
         scanning.sync(self.files)
         leave = ignore.of(self.files, self.never_saved)
         self.skipped += [(ignore.FILE_NAME, f"{why}: {line}") for line, why in leave.problems]
         try:
-            seen = scanning.walk(self.files, leave)
+            seen = scanning.walk(self.files, leave, self.cancelled)
         except OSError as error:
             why = error.strerror or str(error)
             raise Denied(f"The directory {self.volume.files} cannot be read", why) from None
@@ -273,7 +275,7 @@ class _Save:
         names = {piece.block for entry in entries for piece in entry.pieces if piece.block}
         names.update(self.keys.hash_of(leaf) for leaf in leaves)
         asked = sorted(name.hex() for name in names)
-        gone = self.blocks.not_there(asked)
+        gone = ask_aside(partial(self.blocks.not_there, asked), self.cancelled)
         self.gone |= {bytes.fromhex(name) for name in gone}
         self.distrust = {*self.distrust, *self.gone}
 
