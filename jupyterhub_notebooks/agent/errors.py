@@ -1,7 +1,7 @@
 """What can go wrong between the agent and services/agents, by what the agent does next.
 
 ``ServiceAway``: try again, the server runs on. ``TooOld``: go on without saving beyond the volume.
-``LeaseLost``: never commit again, keep the files. ``SessionClosed``: the token opens nothing any more.
+``LeaseLost``: never commit again, keep the files. ``Oversized``: asking again changes nothing. ``SessionClosed``: the token opens nothing any more.
 """
 
 from __future__ import annotations
@@ -34,6 +34,12 @@ class LeaseLost(Conflict):
     """Another session writes this workspace now."""
 
     reason = "lease_lost"
+
+
+class Oversized(NotebooksError):
+    """More would be sent than may be between two saves: nothing is saved until there is less."""
+
+    reason = "workspace_limit"
 
 
 class SessionClosed(Denied):

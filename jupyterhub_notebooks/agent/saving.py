@@ -20,7 +20,7 @@ from ..clock import to_text
 from ..errors import Conflict, NotebooksError
 from ..retrying import delays
 from .context import Context
-from .errors import LeaseLost, SessionClosed
+from .errors import LeaseLost, Oversized, SessionClosed
 from .space import SpaceWords
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Saver:
 
         self._blocks, self._snapshots = context.store(Patience(patience_seconds, cancelled))
         self._next: int | None = None
-        self._space = space or SpaceWords(context)
+        self.space = space or SpaceWords(context)
 
     def look(self) -> Pending | None:
         """What changed since base; None: nothing. Also said with the next heartbeat."""
@@ -96,7 +96,7 @@ class Saver:
             return None
         self._next = report.number + 1
         context.standing.was_saved(report.number, to_text(datetime.now(UTC)), report.size_bytes)
-        self._space.saved(report.size_bytes)
+        self.space.saved(report.size_bytes)
         for path, why in report.skipped[:20]:
             context.log.say(f"Not saved: {path}: {why}")
         return report.number
@@ -201,6 +201,8 @@ class PeriodicSaves:
                 return True
             if isinstance(error, LeaseLost):
                 context.standing.lease_lost()
+            if isinstance(error, Oversized):
+                saver.space.too_much()
             files, size = (pending.pending_files, pending.pending_bytes) if pending else (0, 0)
             context.standing.pending(files, size, words(context, error))
             return False
@@ -243,7 +245,7 @@ def last(context: Context, always_read: Files, seconds: float, given_up: Callabl
             unexpected += not isinstance(error, NotebooksError)
             count(context, saver, why)
             if (
-                isinstance(error, LeaseLost | SessionClosed)
+                isinstance(error, LeaseLost | SessionClosed | Oversized)
                 or unexpected > 3
                 or time.monotonic() + wait >= end
             ):

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from ..contract import Body
 from ..errors import BadInput, NoSpace, NotFound, StorageAway
-from .errors import Contested, ServiceAway, SessionClosed, TooOld
+from .errors import Contested, Oversized, ServiceAway, SessionClosed, TooOld
 from .wire import BROKEN, Answer, Wire
 
 B = TypeVar("B", bound=Body)
@@ -76,6 +76,8 @@ def _error(got: Answer, url: str) -> Exception:
         return NotFound(title, why, steps)
     if got.status == 409:
         return Contested(title, why, steps, field=field)
+    if reason == Oversized.reason:
+        return Oversized(title, why, steps)
     if reason in _STORAGE:  # what the service says of its store is a detail for the log
         said = _STORAGE[reason]
         return StorageAway(said, why if title == said else f"{title}. {why}".strip())

@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .. import messages
 from ..errors import NotebooksError
+from ..units import show_size
 from .context import Context
 
+if TYPE_CHECKING:
+    from ..workspace.fills import Fill
+
 LOOK_AGAIN_SECONDS = 600.0
+LARGEST = 3
+#: What was sent counts until a save or the session's end: that is services/agents' bound, and not the agent's to lift.
+TOO_MUCH = (
+    "Nothing is saved now: more was changed than may be saved at once. Delete what is not needed, or move it to "
+    "/tmp{}. Where it is still not saved then, stop the notebook and start it again: what was sent before counts no more"
+)
 NO_SPACE = f"{messages.title('disk full')}: {messages.why('disk full')}"
 
 
@@ -24,6 +35,7 @@ class SpaceWords:
         self._context, self._monotonic = context, monotonic
         self._said = ""
         self._looked_at: float | None = None
+        self._refused_at: float | None = None
         self._level = 0.0
 
     def begun(self) -> None:
@@ -38,6 +50,7 @@ class SpaceWords:
         from . import safe
 
         answer = self._context.answer
+        self._refused_at = None
         if safe.is_full(self._context.volume.files):
             self._say(NO_SPACE)
             return
@@ -47,13 +60,27 @@ class SpaceWords:
         if reached == self._level and fresh:
             return
         self._level, self._looked_at = reached, now
-        parts: tuple[fills.Fill, ...] = ()
-        if reached:
-            try:
-                parts = fills.look(self._context.volume.files, answer.never_saved).fills
-            except (OSError, NotebooksError) as error:
-                self._context.log.say(f"What fills the workspace could not be looked at: {error}")
+        parts = self._look() if reached else ()
         self._say(fills.words(size_bytes, answer.limit_bytes, parts))
+
+    def too_much(self) -> None:
+        """Nothing is saved, because more was changed than may be sent between two saves."""
+        now = self._monotonic()
+        if self._refused_at is not None and now - self._refused_at < LOOK_AGAIN_SECONDS:
+            return
+        self._refused_at, self._looked_at = now, None  # whatever is saved next is told anew
+        largest = [one for one in self._look() if one.saved][:LARGEST]
+        named = ", ".join(f"{one.path} ({show_size(one.size_bytes)})" for one in largest)
+        self._say(TOO_MUCH.format(f": {named}" if named else ""))
+
+    def _look(self) -> tuple[Fill, ...]:
+        from ..workspace import fills
+
+        try:
+            return fills.look(self._context.volume.files, self._context.answer.never_saved).fills
+        except (OSError, NotebooksError) as error:
+            self._context.log.say(f"What fills the workspace could not be looked at: {error}")
+            return ()
 
     def _say(self, words: str) -> None:
         if words == self._said:

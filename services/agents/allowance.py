@@ -93,7 +93,10 @@ class Allowance:
             raise TooMuch(
                 "This notebook sends more than it may save",
                 f"{show_size(total)} were sent or announced without a finished save; {show_size(most)} is the most.",
-                ["Delete files that are not needed", "Keep what must not be saved in /tmp"],
+                [
+                    "Delete files that are not needed, or move them to /tmp",
+                    "Then stop the notebook and start it again, where it is still not saved",
+                ],
                 label="workspace_limit",
             )
         if new:
