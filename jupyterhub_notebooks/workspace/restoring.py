@@ -19,7 +19,7 @@ from typing import overload
 from ..contract import Progress
 from ..errors import AlreadyRunning, NoSpace, NotebooksError
 from ..units import show_size
-from . import fetching, ignore, lastseen, pages, scanning
+from . import bounds, fetching, ignore, lastseen, pages, scanning
 from .crew import Crew, HandGone
 from .entries import DIRECTORY, FILE, Entry, links_of, shown
 from .filling import Filling
@@ -30,6 +30,7 @@ from .placing import Places
 from .pool import Pool, ask_aside, ask_now_and_then, away, threads
 from .ports import Blocks, OnProgress, Snapshots
 from .replacing import MOVED_ASIDE, replace
+from .scanning import Found
 from .snapshots import SnapshotHead, head_of
 from .stamps import Stamp, stamp_of
 from .volume import Volume
@@ -82,7 +83,7 @@ def restore(
             entries, leaves = _listing(head, fetching.fetcher(blocks, cancelled))
             one = _Restore(volume, blocks, number, entries, never_saved, progress, cancelled, crew)
             try:
-                one.run()
+                one.run(sync=wait_for_disk)
                 owner = lastseen.owner_of(head.workspace, keys_of(blocks))
                 tick_ns = scanning.tick(os.fsencode(volume.files))
                 stamps = lastseen.stamps_of(entries, one.stamps)
@@ -124,10 +125,12 @@ def settle_restore(volume: Volume) -> None:
 
 
 def _listing(head: SnapshotHead, fetch: pages.Fetch) -> tuple[list[Entry], list[bytes]]:
-    """The entries of a snapshot and the plaintexts of the pages they stand on."""
+    """The entries of a snapshot and the plaintexts of the pages they stand on. Raises Damaged also where they are more than
+    what the snapshot says of itself."""
+    fetch = bounds.bounded(fetch, head)
     refs = pages.leaves_of(head.root, fetch)
     leaves = list(fetch([(ref.name, ref.length) for ref in refs]))
-    return list(pages.entries_of(refs, leaves)), leaves
+    return bounds.whole(pages.entries_of(refs, leaves), head), leaves
 
 
 def listing(blocks: Blocks, snapshots: Snapshots, number: int) -> Iterator[Entry]:
@@ -158,13 +161,14 @@ class _Restore:
         self.moved: tuple[tuple[str, str], ...] = ()
         self.stamps: dict[bytes, Stamp] = {}
 
-    def run(self) -> None:
+    def run(self, sync: bool) -> None:
+        """sync: others may be writing what is there, also through memory maps."""
         volume = self.volume
         volume.files.mkdir(parents=True, exist_ok=True)
         files = os.fsencode(volume.files)
         with Places(files, threads() + 1) as places:
             if os.listdir(files):
-                self._over(files, places)
+                self._over(files, places, sync)
             else:
                 volume.begin_restore(self.number)
                 self._straight(places)
@@ -172,9 +176,19 @@ class _Restore:
             why = "this file system does not keep its attributes"
             self.skipped = tuple((shown(path), why) for path in places.without_attributes)
 
-    def _over(self, files: bytes, places: Places) -> None:
+    def _over(self, files: bytes, places: Places, sync: bool) -> None:
         """Into a directory in use."""
         volume = self.volume
+        settled_ns: int | None = None
+        if sync:  # in this order, as before a save
+            settled_ns = scanning.tick(files) - scanning.SETTLED_NS
+            ask_aside(lambda: scanning.sync(files), self.cancelled)
+        written: set[bytes] = set()
+
+        def fill(places: Places, wanted: Sequence[tuple[bytes, Entry]]) -> None:
+            written.update(entry.path for _, entry in wanted)
+            self.fill(places, wanted)
+
         goes_on = volume.restoring is not None
         rules = self._rules(files)
         if not goes_on:
@@ -187,11 +201,15 @@ class _Restore:
             volume.begin_restore(self.number, [*own, (MOVED_ASIDE,)])
 
         replaced = replace(
-            files, places, self.entries, leave, self.fill, begin, self.cancelled, keys_of(self.blocks)
+            files, places, self.entries, leave, fill, begin, self.cancelled, keys_of(self.blocks)
         )
         self.kept = replaced.right
         self.moved = tuple((shown(path), shown(to)) for path, to in replaced.moved)
-        self.stamps = _stamps(files, self.entries, leave, self.cancelled)
+
+        def settled(item: Found) -> bool:
+            return settled_ns is None or item.ctime_ns <= settled_ns or item.path in written
+
+        self.stamps = _stamps(files, self.entries, leave, settled, self.cancelled)
 
     def _rules(self, files: bytes) -> list[tuple[str, ...]]:
         """Every list of rules that may say of something here that it is in no snapshot, each once: those of a restore that
@@ -309,14 +327,19 @@ class _AtTheirPaths(Sequence[tuple[bytes, Entry]]):
 
 
 def _stamps(
-    files: bytes, entries: Sequence[Entry], leave: ignore.Ignore, cancelled: Callable[[], bool]
+    files: bytes,
+    entries: Sequence[Entry],
+    leave: ignore.Ignore,
+    settled: Callable[[Found], bool],
+    cancelled: Callable[[], bool],
 ) -> dict[bytes, Stamp]:
     """How the files lie here now, of those that are what the snapshot says."""
     looks = {item.path: item for item in scanning.walk(files, leave, cancelled).found}
     stamps: dict[bytes, Stamp] = {}
     for entry in entries:
         item = looks.get(entry.path)
-        if item is not None and (item.size, item.mtime_ns) == (entry.size, entry.mtime_ns):
+        same = item is not None and (item.size, item.mtime_ns) == (entry.size, entry.mtime_ns)
+        if item is not None and same and settled(item):
             stamps[entry.path] = stamp_of(item.inode, item.ctime_ns)
     return stamps
 
