@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from jupyterhub_notebooks.workspace import Volume, glancing, scanning
+from jupyterhub_notebooks.workspace import Volume, comparing, glancing, lastseen, scanning
 
 OLD_NS = 946_684_800_000_000_000
 
@@ -61,6 +61,30 @@ def test_what_is_written_through_a_memory_map_while_a_slow_sync_runs_is_read_aga
         assert os.stat(path).st_ctime_ns == changed  # no time moves: the page is not clean
         assert space.save(volume).number == 2
         assert (restored(space, 2) / "mapped").read_bytes()[:3] == b"120"
+
+
+def test_what_a_program_writes_through_a_memory_map_into_a_file_that_a_restore_kept_is_saved(
+    space, volume, monkeypatch
+):
+    path = volume.files / "mapped"
+    path.write_bytes(b"0" * 8192)
+    (volume.files / "other").write_text("first")
+    space.save(volume)
+    (volume.files / "other").write_text("second")
+    monkeypatch.setattr(comparing, "SETTLED_NS", -(10**12))  # as if the restore took long
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 8192) as mapped:
+        mapped[0:1] = b"0"  # what is there already: the page is not clean from here on
+        real = lastseen.write
+
+        def write(*given):
+            mapped[1:2] = b"2"  # the file was compared, and the disk not yet waited for
+            real(*given)
+
+        monkeypatch.setattr(lastseen, "write", write)
+        assert space.restore(volume, 1).kept_files == 1
+        monkeypatch.setattr(lastseen, "write", real)
+        number = space.save(volume).number
+        assert (restored(space, number) / "mapped").read_bytes()[:3] == b"020"
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS])
