@@ -6,6 +6,7 @@ and may be repeated after it was cut off.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ import click
 from ..errors import NotFound
 from ..units import count
 from . import key_files
-from .key_encrypt import encrypt_command
+from .key_encrypt import called, encrypt_command
 from .where import ledger_options, opened
 
 
@@ -46,7 +47,8 @@ def change(url: str | None, state: Path | None, old: Path, new: Path) -> None:
     """Wrap every workspace's key with the key in NEW in place of that in OLD.
 
     NEW is made where it is not there. Nothing that is stored is written again. Then put NEW where encryption_key names
-    it; until that is done no notebook starts, and a workspace that is made in between takes running this again.
+    it; until that is done no encrypted notebook starts, those that run cannot save (they try again), and a workspace that
+    is made in between takes running this again. Keep OLD: a backup of the ledger from before is read with no other key.
     """
     from ..ledger import workspace_keys
     from ..ledger.workspace_keys import WorkspaceKey
@@ -78,7 +80,8 @@ def change(url: str | None, state: Path | None, old: Path, new: Path) -> None:
         changed = workspace_keys.rewrap(base, again) - already
     more = f" {count(already, 'key')} had been changed before." if already else ""
     click.echo(f"{count(changed, 'key')} changed to the one in {new}{' (made now)' if made else ''}.{more}")
-    click.echo(f"Now put it where encryption_key names it, such as: mv {new} {old}")
+    click.echo(f"Now put it where encryption_key names it, such as: mv {old} {old}.before && mv {new} {old}")
+    click.echo("Keep the old key as long as backups of the ledger from before are kept: they need it.")
 
 
 @key.command()
@@ -112,6 +115,29 @@ def export(url: str | None, state: Path | None, workspace: str, wrapping: Path, 
         )
     key_files.write(to, unwrap(row.wrapped, key_files.read(wrapping), workspace))
     click.echo(f"{to} has the key of this workspace.")
+
+
+@key.command("list")
+@ledger_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_command(url: str | None, state: Path | None, as_json: bool) -> None:
+    """Say of each notebook whether what is saved of it is encrypted, those that are not first."""
+    from ..ledger import notebooks, workspace_keys
+
+    with opened(url, state) as base:
+        views = notebooks.views(base, trashed=None)
+        sealed = workspace_keys.workspaces_with_one(base)
+    rows = sorted((view.notebook.workspace in sealed, called(view), view) for view in views)
+    for encrypted, name, view in rows:
+        if as_json:
+            facts = {"notebook": name, "encrypted": encrypted, "workspace": view.notebook.workspace}
+            click.echo(json.dumps({**facts, "in_trash": view.notebook.trashed_at is not None}))
+            continue
+        trash = " (in the trash)" if view.notebook.trashed_at is not None else ""
+        click.echo(f"{'encrypted' if encrypted else 'NOT encrypted':<13}  {name}{trash}")
+    if not as_json:
+        bare = sum(not encrypted for encrypted, _, _ in rows)
+        click.echo(f"{bare:,} of {count(len(rows), 'notebook')} not encrypted.", err=True)
 
 
 key.add_command(encrypt_command)

@@ -206,6 +206,35 @@ def put_back(ledger: Ledger, id: str, actor: str | None, now: datetime) -> None:
             audit.add(connection, now, actor, [id], "notebook.put_back", "asked", {})
 
 
+def resolve(ledger: Ledger, text: str) -> Notebook:
+    """The notebook that a person means, also one that never ran: ``[USER/]NOTEBOOK`` by its name, title or ``-``, an id or
+    its unambiguous end. Emptied ones are none. Raises NotFound, Conflict."""
+    owner, _, name = text.rpartition("/")
+    there = (
+        select(notebooks).join(users, users.c.id == notebooks.c.user).where(notebooks.c.emptied_at.is_(None))
+    )
+    if owner:
+        there = there.where(users.c.hub_name == owner)
+    called = notebooks.c.server_name == ("" if name == "-" else name)
+    with ledger.read() as connection:
+        found = connection.execute(
+            there.where(called | (func.lower(notebooks.c.title) == name.lower()))
+        ).all()
+        if not found and len(text) >= 4:
+            found = connection.execute(there.where(notebooks.c.id.endswith(text, autoescape=True))).all()
+    if not found:
+        raise NotFound(
+            f"No notebook is called {text}",
+            next=["Write USER/NOTEBOOK, as its page's address has it"],
+            field="notebook",
+        )
+    if len(found) > 1:
+        raise Conflict(
+            f"More than one notebook is called {text}", next=["Write USER/NOTEBOOK"], field="notebook"
+        )
+    return made(Notebook, found[0])
+
+
 def views(
     ledger: Ledger,
     *,

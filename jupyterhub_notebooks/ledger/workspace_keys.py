@@ -34,6 +34,12 @@ def of_workspace(ledger: Ledger, workspace: str) -> WorkspaceKey | None:
     return WorkspaceKey(**row._mapping) if row is not None else None
 
 
+def workspaces_with_one(ledger: Ledger) -> set[str]:
+    """Ids of all workspaces that are encrypted."""
+    with ledger.read() as connection:
+        return {str(id) for id in connection.execute(select(workspace_keys.c.workspace)).scalars()}
+
+
 def ensure(ledger: Ledger, workspace: str, key_id: str, wrapped: bytes, now: datetime) -> WorkspaceKey:
     """Keeps a workspace's key, or answers the one that it has already."""
     found = of_workspace(ledger, workspace)

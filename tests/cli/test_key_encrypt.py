@@ -38,7 +38,7 @@ from jupyterhub_notebooks.workspace import (
 )
 from jupyterhub_notebooks.workspace.keys import new_key, unwrap
 
-COMMAND = [sys.executable, "-m", "jupyterhub_notebooks.cli", "key", "encrypt", "mara/churn"]
+COMMAND = [sys.executable, "-m", "jupyterhub_notebooks.cli", "key"]
 
 
 class Hub:
@@ -98,10 +98,10 @@ class Hub:
         space.unlock(unwrap(row.wrapped, self.wrapping, id) if row is not None else None)
         return space
 
-    def run(self) -> subprocess.Popen[bytes]:
+    def run(self, *arguments: str) -> subprocess.Popen[bytes]:
         environment = {**os.environ, VARIABLE: self.settings.to_json()}
         return subprocess.Popen(
-            COMMAND,
+            [*COMMAND, *(arguments or ("encrypt", "mara/churn"))],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -143,6 +143,39 @@ def test_an_end_between_the_new_workspace_and_the_removal_of_the_old_is_made_up_
     assert moving.left(hub.ledger, hub.book.id) == []
     assert notebooks.get(hub.ledger, hub.book.id).workspace == new
     restored_like(hub, tmp_path / "back")
+
+
+def test_all_are_encrypted_but_for_those_that_run_and_a_duplicate_that_never_ran_is_found(hub, tmp_path):
+    now = SYSTEM_CLOCK.now()
+    owner = users.seen(hub.ledger, "mara", "2026-01-01T00:00:00Z", now)
+    never = notebooks.create(hub.ledger, owner.id, "copy", "Copy of churn", now, store=hub.store)
+    runs = notebooks.ensure(hub.ledger, owner.id, "runs", now)
+    for book in (never, runs):
+        hub.space(book.workspace).create(book.workspace, lease="service", now=now)
+    launch = {"profile": "p", "version": "v"}
+    session = sessions.begin(hub.ledger, new_id(now, os.urandom), runs.id, launch, "1" * 64, now)
+    listed = hub.run("list")
+    said = listed.communicate(timeout=60)[0].decode().replace("\u00a0", " ")
+    for name in ("copy", "churn", "runs"):
+        assert f"NOT encrypted  mara/{name}\n" in said
+    assert "3 of 3 notebooks not encrypted." in said
+    one = hub.run("encrypt", "mara/copy")
+    assert one.wait(60) == 0, one.stdout.read()
+    rest = hub.run("encrypt", "--all")
+    said = rest.communicate(timeout=60)[0].decode().replace("\u00a0", " ")
+    assert rest.returncode == 5
+    assert "mara/churn: churn is encrypted" in said
+    assert "mara/runs: runs runs or is being saved." in said
+    assert "1 notebook is not encrypted yet. mara/runs." in said
+    assert "mara/copy" not in said
+    sessions.close(hub.ledger, session.id, now, "stopped", "", all_saved=True)
+    last = hub.run("encrypt", "--all")
+    said = last.communicate(timeout=60)[0].decode()
+    assert last.returncode == 0 and said.endswith("All notebooks are encrypted.\n")
+    assert "NOT" not in hub.run("list").communicate(timeout=60)[0].decode()
+    restored_like(hub, tmp_path / "back")
+    wrong = hub.run("encrypt", "mara/nothing")
+    assert b"No notebook is called mara/nothing" in wrong.communicate(timeout=60)[0]
 
 
 @pytest.mark.slow

@@ -135,6 +135,8 @@ def test_the_wrapping_key_is_changed_for_all_and_again_after_it_was_cut_off(ledg
     one, two = keep(ledger, ONE, old), keep(ledger, TWO, old)
     said = run(key, "change", "old", "new", *at)
     assert said.output.replace("\xa0", " ").startswith("2 keys changed to the one in new (made now).")
+    assert "mv old old.before && mv new old" in said.output  # the old one is not overwritten
+    assert "Keep the old key as long as backups of the ledger from before are kept" in said.output
     new = bytes.fromhex(Path("new").read_text())
     assert (opens(ledger, ONE, new), opens(ledger, TWO, new)) == (one, two)
     assert workspace_keys.of_workspace(ledger, ONE).key_id == key_id(one)
