@@ -20,8 +20,11 @@ REMOVE_DAMAGED = click.option(
 )
 
 
+def asks(yes: bool) -> bool:
+    """Whether there is a person at a terminal who wants to be asked."""
+    return not yes and sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def agreed(question: str, yes: bool) -> bool:
     """Whether to go on: what a person at a terminal says (nothing means no), True where there is none to ask."""
-    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return True
-    return click.confirm(question, default=False, err=True)
+    return not asks(yes) or click.confirm(question, default=False, err=True)

@@ -16,31 +16,21 @@ import click
 from ..clock import SYSTEM_CLOCK, to_text
 from ..errors import BadInput
 from ..names import new_id
-from ..settings import NEVER_SAVED
 from ..units import count, show_size
-from ..workspace import (
-    SnapshotHead,
-    Volume,
-    WorkspaceStore,
-    save,
-)
 from ..workspace.entries import shown
 from . import workspace_care, workspace_history, workspace_space
-from .progress_bar import Bar
 from .workspace_encrypting import encrypt_command
 from .workspace_opening import (
     BREAK,
-    CREATED_BY,
     EVERYTHING,
     existing,
-    head_of_all,
     heads_of,
-    leased,
     not_a_root,
     opened,
     options,
     volume_of,
 )
+from .workspace_saving import saved_now
 from .workspace_words import head_json, list_files, print_json, saved, say_skipped
 
 
@@ -89,24 +79,15 @@ def save_command(
         not_a_root(space, store)
         now = SYSTEM_CLOCK.now()
         facts = space.create(new_id(now, os.urandom), lease="objects", now=now)
-    with leased(space, volume, break_lease):
-        head = head_of_all(space)
-        follows = _follow(volume, space, head, onto_head)
-        with Bar("Saving", as_json) as bar:
-            report = save(
-                volume,
-                space,
-                space,
-                number=max(space.numbers(), default=0) + 1,
-                parent=volume.base,
-                workspace_id=facts.id,
-                kind="save" if follows else "recovery",
-                never_saved=() if everything else NEVER_SAVED,
-                progress=bar.show,
-                cancelled=bar.cancelled,
-                now=SYSTEM_CLOCK.now(),
-                created_by=CREATED_BY,
-            )
+    report, head = saved_now(
+        space,
+        volume,
+        facts.id,
+        everything=everything,
+        onto_head=onto_head,
+        break_lease=break_lease,
+        as_json=as_json,
+    )
     say_skipped(report.skipped)
     if as_json:
         print_json(asdict(report))
@@ -153,17 +134,6 @@ def list_command(
             f"{head.number:>6}  {head.kind:<8}  {to_text(head.at.replace(microsecond=0))}  "
             f"{show_size(head.size_bytes):>8}  {count(head.files, 'file')}{mark}"
         )
-
-
-def _follow(volume: Volume, space: WorkspaceStore, head: SnapshotHead | None, onto_head: bool) -> bool:
-    """Whether DIR comes from the newest snapshot, or shall count as if it did."""
-    base = volume.settle(space)
-    if (base or None) == (head.number if head else None):
-        return True
-    if head is None or onto_head:
-        volume.remember(base=head.number if head else 0)
-        return True
-    return False
 
 
 for command in (

@@ -11,21 +11,22 @@ from pathlib import Path
 
 import click
 
-from ..clock import SYSTEM_CLOCK
+from ..clock import SYSTEM_CLOCK, from_text, to_text
 from ..errors import Damaged
 from ..settings import NEVER_SAVED
-from ..units import count, parse_duration, show_size
+from ..units import be, count, parse_duration, show_size
 from ..workspace import WorkspaceStore, changes, check
 from ..workspace.entries import shown
-from ..workspace.pruning import PruneReport, prune
+from ..workspace.pruning import PrunePlan, PruneReport, carry_out, plan_prune, report_of
 from ..workspace.repairing import RepairReport, removed_of, repair
 from ..workspace.retention import Rule
 from .agreeing import REMOVE_DAMAGED, REPAIRED, YES, agreed
 from .progress_bar import Bar
 from .workspace_opening import BREAK, CREATED_BY, at_store, existing, leased, options, volume_of
-from .workspace_words import print_check, print_json, print_repair, snapshots
+from .workspace_words import day, moment, print_check, print_json, print_repair, snapshots
 
 _RULE = Rule()
+_SHOWN = 100
 
 
 @click.command("check")
@@ -96,6 +97,7 @@ def check_command(
     show_default=True,
     help="How long blocks stay after they were found to be needed by no snapshot; 24h or more.",
 )
+@YES
 def prune_command(
     store: str,
     store_options: tuple[str, ...],
@@ -106,6 +108,7 @@ def prune_command(
     keep_days: int,
     keep_weeks: int,
     grace: str,
+    yes: bool,
 ) -> None:
     """Remove old snapshots, and what no snapshot needs any more.
 
@@ -113,35 +116,36 @@ def prune_command(
     next prune after the grace. Where a snapshot that stays cannot be read, nothing is removed.
     """
     rule = Rule(keep_hours, keep_days, keep_weeks)
-    space = existing(store, store_options)
     until = timedelta(seconds=parse_duration(grace, "--grace"))
+    space = existing(store, store_options)
     now = SYSTEM_CLOCK.now()
-    with Bar("Pruning", as_json) as bar:
-        if dry_run:
-            report = prune(
-                space,
-                now=now,
-                rule=rule,
-                named=space.names(),
-                grace=until,
-                dry_run=True,
-                cancelled=bar.cancelled,
+
+    def planned() -> PrunePlan:
+        with Bar("Looking", as_json) as bar:
+            return plan_prune(
+                space, now=now, rule=rule, named=space.names(), grace=until, cancelled=bar.cancelled
             )
-        else:
-            with leased(space, None, break_lease):
-                report = prune(
-                    space,
-                    now=now,
-                    rule=rule,
-                    named=space.names(),
-                    grace=until,
-                    guard=space.still_held,
-                    cancelled=bar.cancelled,
-                )
+
+    if dry_run:
+        report = report_of(planned(), dry_run=True)
+    else:
+        with leased(space, None, break_lease):
+            todo = planned()
+            if todo.drop and not agreed(_prune_question(todo), yes):
+                print("Nothing was removed.")
+                return
+            with Bar("Pruning", as_json):
+                carry_out(space, todo, now=now, guard=space.still_held)
+        report = report_of(todo, dry_run=False)
     if as_json:
         print_json(asdict(report))
     else:
         _print_prune(report)
+
+
+def _prune_question(todo: PrunePlan) -> str:
+    oldest = min(todo.made[number] for number in todo.drop)
+    return f"Remove {snapshots(todo.drop)} (the oldest of {day(oldest)}) and keep {len(todo.keep):,}?"
 
 
 def _print_prune(report: PruneReport) -> None:
@@ -149,12 +153,19 @@ def _print_prune(report: PruneReport) -> None:
         print(f"Hint: {hint}.")
     gone, kept = count(len(report.removed_snapshots), "snapshot"), len(report.kept_snapshots)
     print(f"Would remove {gone} and keep {kept:,}." if report.dry_run else f"Removed {gone}, kept {kept:,}.")
+    if report.dry_run:
+        for number, at in zip(report.removed_snapshots[:_SHOWN], report.made, strict=False):
+            print(f"{number:>6}  {to_text(from_text(at).replace(microsecond=0))}")
+        if len(report.removed_snapshots) > _SHOWN:
+            print(f"and {len(report.removed_snapshots) - _SHOWN:,} more; --json lists all.")
     would = "Would delete" if report.dry_run else "Deleted"
     print(f"{would} {count(report.deleted_blocks, 'block')} with {show_size(report.deleted_bytes)}.")
     if report.waiting_blocks:
+        many = count(report.waiting_blocks, "block")
         print(
-            f"{count(report.waiting_blocks, 'block')} with {show_size(report.waiting_bytes)} are needed by no "
-            "snapshot and go when their grace is over."
+            f"{many} with {show_size(report.waiting_bytes)} {be(report.waiting_blocks)} needed by no snapshot and "
+            f"{'goes' if report.waiting_blocks == 1 else 'go'} with a prune after {moment(from_text(report.free_at))}, "
+            "when the grace is over."
         )
 
 

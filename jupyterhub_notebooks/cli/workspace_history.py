@@ -18,11 +18,12 @@ from ..clock import SYSTEM_CLOCK
 from ..errors import BadInput, NotFound, Refusal
 from ..settings import NEVER_SAVED
 from ..units import count, show_size
-from ..workspace import WorkspaceStore, restore
+from ..workspace import Volume, WorkspaceStore, changes, restore
 from ..workspace.browsing import Contents, read_file
 from ..workspace.copying import CopyReport, clean, copy_all, copy_paths
 from ..workspace.differing import Difference, differences
 from ..workspace.exporting import export_zip_file
+from .agreeing import YES, asks
 from .progress_bar import Bar
 from .workspace_exporting import TO_OPTION, Folder, folder_of, to_objects
 from .workspace_opening import (
@@ -37,7 +38,16 @@ from .workspace_opening import (
     options,
     volume_of,
 )
-from .workspace_words import difference_json, difference_line, entry_json, print_json, say_skipped, seconds
+from .workspace_saving import saved_now
+from .workspace_words import (
+    difference_json,
+    difference_line,
+    entry_json,
+    print_json,
+    saved,
+    say_skipped,
+    seconds,
+)
 
 
 @click.command("restore")
@@ -52,6 +62,7 @@ from .workspace_words import difference_json, difference_line, entry_json, print
     is_flag=True,
     help="DIR has files: make it what the snapshot says, removing what that lacks. With --path: replace those.",
 )
+@YES
 def restore_command(
     directory: Path | None,
     store: str,
@@ -63,6 +74,7 @@ def restore_command(
     paths: tuple[str, ...],
     to: Path | None,
     replace: bool,
+    yes: bool,
 ) -> None:
     """Make DIR what a snapshot says, or bring back a part of it.
 
@@ -89,10 +101,16 @@ def restore_command(
         raise Refusal(
             f"{directory} is not empty",
             "Files that the snapshot lacks would be removed.",
-            ["Name an empty directory", "Or add --replace"],
+            [
+                "Name an empty directory",
+                "Or save it first, then add --replace: what is not saved is gone then",
+            ],
             label="not_empty",
         )
     chosen = number or needed(head_of_all(space), store).number
+    if replace and asks(yes) and not _may_replace(space, volume, everything):
+        print("Nothing was changed.")
+        return
     with Bar("Restoring", as_json) as bar:
         report = restore(
             volume,
@@ -114,6 +132,30 @@ def restore_command(
         f"Restored snapshot {report.number} into {directory}: {count(report.files, 'file')}, "
         f"{show_size(report.size_bytes)}{kept}, in {seconds(report.seconds)}."
     )
+
+
+def _may_replace(space: WorkspaceStore, volume: Volume, everything: bool) -> bool:
+    """Asks what becomes of files that are not saved, and saves them where that is wanted."""
+    found = changes(volume, never_saved=() if everything else NEVER_SAVED)
+    gone = found.differs and not found.recheck_files  # or renamed, or with other attributes
+    if not (found.pending_files or gone) or volume.restoring is not None or volume.is_empty():
+        return True
+    such = f", such as {', '.join(found.such_as)}" if found.such_as else ""
+    told = f"{count(found.pending_files, 'file')} with {show_size(found.pending_bytes)}{such}"
+    told = told if found.pending_files else "what was removed or renamed there"
+    print(f"Not saved yet in {volume.files}: {told}.", file=sys.stderr)
+    chosen = click.prompt(
+        "Save first, replace all the same, or leave everything as it is",
+        type=click.Choice(["save", "replace", "leave"]),
+        default="leave",
+        err=True,
+    )
+    if chosen == "save":
+        facts = space.facts()
+        assert facts is not None
+        report, head = saved_now(space, volume, facts.id, everything=everything)
+        print(saved(report, volume, head))
+    return chosen != "leave"
 
 
 def _copied(

@@ -197,6 +197,16 @@ def ranges(numbers: Iterable[int]) -> str:
     return ", ".join("-".join(str(end) for end in run) for run in runs)
 
 
+def day(at: datetime) -> str:
+    """``2 May 2026``."""
+    return f"{at.day} {at:%b %Y}"
+
+
+def moment(at: datetime) -> str:
+    """``2 May 2026, 14:05 UTC``."""
+    return f"{day(at)}, {at.astimezone(UTC):%H:%M} UTC"
+
+
 def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2))
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from . import glancing, ignore, lastseen, scanning
 from .comparing import plan, tree_differs
-from .entries import order
+from .entries import order, shown
 from .scanning import Found
 from .volume import Volume
+
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,15 @@ class Pending:
     """What a save would find, by a look at names and times only.
 
     pending_files, pending_bytes: files that are new or changed. recheck_files: looked unchanged, but too recently
-    to be sure. differs: whether a save is worth while: any of these, or something was removed or renamed.
+    to be sure. differs: whether a save is worth while: any of these, or something was removed or renamed. such_as: the
+    first few paths of the pending ones, for people.
     """
 
     pending_files: int
     pending_bytes: int
     recheck_files: int
     differs: bool
+    such_as: tuple[str, ...] = ()
 
 
 def changes(volume: Volume, *, never_saved: Sequence[str] = ()) -> Pending:
@@ -44,7 +48,8 @@ def changes(volume: Volume, *, never_saved: Sequence[str] = ()) -> Pending:
         last, todo = None, plan(list(found), None)
     changed = [item for item in todo.read if item.path not in todo.recheck]
     differs = bool(todo.read) or last is None or tree_differs(found, todo.before)
-    return Pending(len(changed), sum(item.size for item in changed), len(todo.recheck), differs)
+    named = tuple(shown(item.path) for item in changed[:_NAMED])
+    return Pending(len(changed), sum(item.size for item in changed), len(todo.recheck), differs, named)
 
 
 def in_order(found: list[Found]) -> list[Found]:

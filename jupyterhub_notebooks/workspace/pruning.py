@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol
 
-from ..clock import from_text
+from ..clock import from_text, to_text
 from ..errors import BadInput, Damaged, NotFound
 from .keys import WrongKey
 from .layout import parse_condemned
@@ -54,7 +54,9 @@ class Removable(Blocks, Snapshots, Protocol):
 
 @dataclass(frozen=True)
 class PrunePlan:
-    """What a prune would do. due: condemned lists whose grace is over. delete, condemn: block names with bytes."""
+    """What a prune would do. due: condemned lists whose grace is over. delete, condemn: block names with bytes. made:
+    when each snapshot was made. free_at: when the grace of all that waits then is over, None where nothing does.
+    """
 
     keep: tuple[int, ...]
     drop: tuple[int, ...]
@@ -64,11 +66,15 @@ class PrunePlan:
     waiting_blocks: int
     waiting_bytes: int
     hints: tuple[str, ...] = ()
+    made: Mapping[int, datetime] = field(default_factory=dict)
+    free_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class PruneReport:
-    """What a prune did, or (dry_run) would do. waiting_*: condemned now or earlier, and not deleted yet."""
+    """What a prune did, or (dry_run) would do. waiting_*: condemned now or earlier, and not deleted yet; a prune from
+    free_at on deletes all of them. made: when the removed snapshots were made. Times are RFC 3339 in UTC.
+    """
 
     kept_snapshots: tuple[int, ...]
     removed_snapshots: tuple[int, ...]
@@ -80,6 +86,8 @@ class PruneReport:
     waiting_bytes: int
     dry_run: bool
     hints: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
+    free_at: str = ""
 
 
 def prune(
@@ -103,6 +111,11 @@ def prune(
     todo = plan_prune(space, now=now, rule=rule, named=named, times=times, grace=grace, cancelled=cancelled)
     if not dry_run:
         carry_out(space, todo, now=now, guard=guard)
+    return report_of(todo, dry_run=dry_run)
+
+
+def report_of(todo: PrunePlan, *, dry_run: bool) -> PruneReport:
+    """The plan in numbers, once it was carried out or would be."""
     return PruneReport(
         todo.keep,
         todo.drop,
@@ -114,6 +127,8 @@ def prune(
         todo.waiting_bytes + sum(todo.condemn.values()),
         dry_run,
         todo.hints,
+        tuple(to_text(todo.made[number]) for number in todo.drop),
+        to_text(todo.free_at) if todo.free_at is not None else "",
     )
 
 
@@ -163,6 +178,8 @@ def plan_prune(
             hints.append("A snapshot that goes cannot be read; condemned blocks stay until the next run")
     known = (listed & stored.keys()) - {name for number in due for name in lists[number][1]}
     condemn = unneeded - known - delete
+    began = [at for number, (at, _) in lists.items() if at is not None and number not in due]
+    free_at = max([*began, *([now] if condemn else [])]) + grace if began or condemn else None
     return PrunePlan(
         tuple(sorted(kept)),
         tuple(sorted(heads.keys() - kept)),
@@ -172,6 +189,8 @@ def plan_prune(
         len(known & unneeded),
         sum(stored[name] for name in known & unneeded),
         tuple(hints),
+        made,
+        free_at,
     )
 
 

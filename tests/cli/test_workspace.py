@@ -2,8 +2,12 @@
 
 import json
 import os
+import pty
+import re
+import select
 import subprocess
 import sys
+import time
 import zipfile
 
 import pytest
@@ -102,7 +106,7 @@ def test_a_used_directory_is_not_overwritten_unasked(said, files, store):
     assert (status, err) == (
         5,
         f"{files} is not empty. Files that the snapshot lacks would be removed. Name an empty directory. "
-        "Or add --replace.\n",
+        "Or save it first, then add --replace: what is not saved is gone then.\n",
     )
     assert said("restore", files, "--store", store, "--replace")[0] == 0
     assert not (files / "new").exists()
@@ -296,9 +300,13 @@ def test_a_named_snapshot_is_shown_with_its_name_and_kept(said, two, store):
     assert said("name", 1, "--remove", "--store", store)[1] == "Snapshot 1 has no name any more.\n"
     said_first = said("prune", "--store", store, *none, "--dry-run")[1].splitlines()
     assert said_first[0] == "Would remove 1 snapshot and keep 1."
+    assert re.fullmatch(r" +1  20\d\d-\d\d-\d\dT[0-9:]+Z", said_first[1])
+    assert "with a prune after" in said_first[-1]
     out = said("prune", "--store", store, *none)[1]
     assert out.splitlines()[0] == "Removed 1 snapshot, kept 1."
-    assert "are needed by no snapshot and go when their grace is over." in out
+    assert re.search(
+        r"are needed by no snapshot and go with a prune after \d+ \w+ 20\d\d, \d\d:\d\d UTC, when", out
+    )
     assert json.loads(said("prune", "--store", store, "--json")[1])["kept_snapshots"] == [2]
     assert said("check", "--store", store, "--read-data")[0] == 0
 
@@ -356,3 +364,59 @@ def test_a_newest_snapshot_that_cannot_be_read_is_made_up_for_and_prune_names_th
     )
     assert said("repair", "--store", store, "--remove-damaged")[0] == 0
     assert said("prune", "--store", store)[0] == 0
+
+
+def at_a_terminal(*arguments, answer=""):
+    """(exit code, what a person at a terminal sees), who types answer at the first question."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "jupyterhub_notebooks.cli", "workspace", *map(str, arguments)]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    seen, answered, until = "", False, time.monotonic() + 60
+    while time.monotonic() < until:
+        if not select.select([ours], [], [], 0.1)[0]:
+            if process.poll() is not None:
+                break
+            continue
+        try:
+            seen += os.read(ours, 65536).decode(errors="replace")
+        except OSError:  # its other end was closed
+            break
+        if answer and not answered and seen.rstrip().endswith("]:"):
+            os.write(ours, answer.encode() + b"\n")
+            answered = True
+    else:
+        process.kill()
+    os.close(ours)
+    return process.wait(), seen.replace("\u00a0", " ").replace("\r\n", "\n")
+
+
+def test_a_person_is_asked_before_snapshots_go_and_a_script_is_not(said, two, store):
+    none = ("prune", "--store", store, "--keep-hours", 0, "--keep-days", 0, "--keep-weeks", 0)
+    status, seen = at_a_terminal(*none, answer="n")
+    assert (status, seen.splitlines()[-1]) == (0, "Nothing was removed.")
+    assert re.search(r"Remove snapshot 1 \(the oldest of \d+ \w+ 20\d\d\) and keep 1\? \[y/N\]", seen)
+    assert len(said("list", "--store", store)[1].splitlines()) == 2
+    status, seen = at_a_terminal(*none, answer="y")
+    assert (status, "Removed 1 snapshot, kept 1." in seen) == (0, True)
+    status, seen = at_a_terminal(*none, "--yes")
+    assert (status, "[y/N]" in seen) == (0, False)
+
+
+@pytest.mark.parametrize("answer", ["leave", "save", "replace"])
+def test_a_person_is_told_what_is_not_saved_before_it_is_replaced(said, two, files, store, tmp_path, answer):
+    (files / "mine").write_text("not saved")
+    command = ("restore", files, "--store", store, "--snapshot", 1, "--replace")
+    status, seen = at_a_terminal(*command, answer=answer)
+    assert status == 0
+    assert f"Not saved yet in {files}: 1 file with 9 B, such as mine." in seen
+    assert (files / "mine").exists() == (answer == "leave")
+    snapshots = said("list", "--store", store)[1].splitlines()
+    assert len(snapshots) == (3 if answer == "save" else 2)
+    if answer == "save":
+        assert said("cat", 3, "mine", "--store", store)[0] == 0
+
+
+def test_what_is_told_of_a_replaced_directory_is_asked_of_nobody_where_nothing_is_unsaved(two, files, store):
+    status, seen = at_a_terminal("restore", files, "--store", store, "--replace", "--snapshot", 1)
+    assert (status, "Not saved" in seen, "Restored snapshot 1" in seen) == (0, False, True)
