@@ -164,7 +164,7 @@ def _newer(space: Repairable, number: int) -> bool:
     """Whether a newer version of this program says that it wrote that snapshot."""
     try:
         fields = json.loads(space.get(number))
-    except (NotFound, ValueError, RecursionError):
+    except (NotFound, Damaged, ValueError, RecursionError):
         return False
     known = isinstance(fields, dict) and fields.get("magic") == MAGIC
     return known and type(fields.get("format")) is int and fields["format"] > FORMAT
@@ -245,7 +245,7 @@ def _hopeless(space: Repairable, name: bytes) -> bool:
     for _ in range(fetching.READS):
         try:
             stored = space.get(name.hex())
-        except NotFound:
+        except (NotFound, Damaged):  # larger than any block of this format: it may be of a later one
             return False
         if not beyond_use(name, stored, keys_of(space)):
             return False

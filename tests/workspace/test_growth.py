@@ -3,6 +3,7 @@
 import http.client
 import threading
 import tracemalloc
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import msgpack
@@ -10,11 +11,13 @@ import pytest
 
 from jupyterhub_notebooks.agent.wire import TooLong, Wire
 from jupyterhub_notebooks.errors import Damaged
-from jupyterhub_notebooks.workspace import exporting, pages
+from jupyterhub_notebooks.workspace import check, exporting, pages, prune, repair
 from jupyterhub_notebooks.workspace.blocks import MOST_PLAIN, encode, hash_of
 from jupyterhub_notebooks.workspace.entries import FILE, Entry
 from jupyterhub_notebooks.workspace.pages import MOST_ROWS, PREFIX, PageRef, blocks_of, entries_of
 from jupyterhub_notebooks.workspace.store.direct import TooMany, bounded
+
+from .conftest import NOW
 
 
 @pytest.fixture
@@ -48,6 +51,25 @@ def test_a_block_of_fifty_gigabytes_is_damaged(space, volume, peak):
             file.truncate(50 * 2**30)
     with pytest.raises(Damaged):
         space.restore(space.volume("back"))
+    assert peak() < 30 * 2**20
+
+
+@pytest.mark.parametrize(
+    "what", ["a block", "snapshots/0000000002", "snapshots/0000000003", "condemned/0000000001"]
+)
+def test_check_repair_and_prune_end_in_words_beside_an_object_of_fifty_gigabytes(space, volume, peak, what):
+    for number in range(2):
+        (volume.files / "x").write_bytes(b"%d" % number * 100)
+        space.save(volume)
+    path = space.blocks()[0] if what == "a block" else space.folder / "store" / what
+    path.parent.mkdir(exist_ok=True)
+    with open(path, "ab") as file:
+        file.truncate(50 * 2**30)
+    assert check(space.store, space.store, read_data=True, stored=space.store.block_sizes())
+    with suppress(Damaged):
+        prune(space.store, now=NOW)
+    report = repair(space.store, now=NOW, created_by="a test")
+    assert report.of in (1, 2)
     assert peak() < 30 * 2**20
 
 
@@ -85,7 +107,7 @@ def endless():
         sent = 0
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Here)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     yield server, Here
     server.shutdown()
@@ -119,7 +141,7 @@ def test_an_answer_of_exactly_the_most_is_whole():
             """Says nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Given)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
         answer = Wire(20).request("GET", f"http://127.0.0.1:{server.server_port}/", most_bytes=1000)
