@@ -22,8 +22,9 @@ from .ports import Blocks
 from .stamps import Stamp
 
 _EMPTY_AT_ONCE = 256
-#: A task writes about so many bytes at most: then it is seen whether all is still wanted, and how far it is.
+#: A task writes about so many bytes and files at most: then it is seen whether all is still wanted, and how far it is.
 _MOST_AT_ONCE = 32 * 2**20
+_MOST_FILES_AT_ONCE = 10_000
 #: So many files of a block are worth a hand's while.
 _LEAST_FOR_HAND = 8
 #: Files are written by so many threads at once: more of them only wait for each other, for the interpreter and for
@@ -117,6 +118,9 @@ class Filling:
             self._pool.submit(len(later.plain), self._rest, later, done=self._took)
 
     def _rest(self, later: _Later) -> _Told:
+        if self._crew.hands and len(later.members.whole) >= _LEAST_FOR_HAND:
+            with self._crew.slot() as slot:
+                return self._put(later.members, memoryview(later.plain), slot)
         return self._put(later.members, memoryview(later.plain), None)
 
     def _sorted(self) -> tuple[dict[bytes, _Members], dict[bytes, int], list[int]]:
@@ -196,7 +200,7 @@ class Filling:
         """Writes what is wanted of a block; of one that is wanted very often the first of it."""
         whole = [self._wanted[number] for number in members.whole]
         size = sum(entry.size for _, entry in whole) + sum(part.length for part in members.parts)
-        if size > _MOST_AT_ONCE and len(members.whole) + len(members.parts) > 1:
+        if len(whole) > _MOST_FILES_AT_ONCE or (size > _MOST_AT_ONCE and len(whole) + len(members.parts) > 1):
             first, *rest = self._shares(members)
             kept = bytes(plain)  # a slot is given back, and is what others write then
             now = self._put(first, plain, slot)
@@ -212,7 +216,8 @@ class Filling:
         """Members in shares of what is written at once."""
         at = size = 0
         for end, number in enumerate(members.whole):
-            if size and size + self._wanted[number][1].size > _MOST_AT_ONCE:
+            more = size + self._wanted[number][1].size
+            if end > at and (more > _MOST_AT_ONCE or end - at >= _MOST_FILES_AT_ONCE):
                 yield _Members(members.whole[at:end], ())
                 at, size = end, 0
             size += self._wanted[number][1].size

@@ -11,7 +11,16 @@ from contextlib import contextmanager
 
 import pytest
 
-from jupyterhub_notebooks.workspace import Cancelled, WorkspaceStore, check, open_store, pool, save, scanning
+from jupyterhub_notebooks.workspace import (
+    Cancelled,
+    WorkspaceStore,
+    check,
+    listing,
+    open_store,
+    pool,
+    save,
+    scanning,
+)
 from jupyterhub_notebooks.workspace.pool import Pool, ask_aside, away, in_order
 
 from ..faults import faulty
@@ -205,14 +214,20 @@ def test_the_command_ends_at_the_first_ctrl_c_though_nothing_comes(behind, tmp_p
 # Much work on one block
 
 
+def space_listing(space):
+    return listing(space.store, space.store, 1)
+
+
 @pytest.fixture
 def counted(monkeypatch):
     """How much is written at once is small here."""
     monkeypatch.setattr("jupyterhub_notebooks.workspace.filling._MOST_AT_ONCE", 2 * 2**20)
+    monkeypatch.setattr("jupyterhub_notebooks.workspace.filling._MOST_FILES_AT_ONCE", 500)
 
 
 KINDS = {
     "slices": lambda files: (files / "slices").write_bytes(b"\xff" * (4 * 2**23)),
+    "small files": lambda files: [(files / f"f{n}").write_bytes(b"label") for n in range(4000)],
     "files": lambda files: [(files / f"f{n}").write_bytes(b"\xfe" * 2**19) for n in range(40)],
 }
 
@@ -223,7 +238,8 @@ def test_a_block_that_is_wanted_very_often_is_written_with_progress_and_may_be_s
 ):
     KINDS[kind](volume.files)
     space.save(volume)
-    assert len(space.blocks()) == 2  # a page, and all there is
+    everything = next(e.pieces[0].block for e in space_listing(space) if e.pieces)
+    assert all(piece.block == everything for e in space_listing(space) for piece in e.pieces)
     back, told = space.volume("back"), []
     space.restore(back, progress=told.append)
     assert tree(back.files) == tree(volume.files)

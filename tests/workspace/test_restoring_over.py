@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from contextlib import contextmanager
 
 import pytest
@@ -319,3 +321,52 @@ def test_a_restore_that_is_killed_while_it_fetches_is_forgotten_by_the_next_save
     assert space.save(back, kind="recovery").files == 2
     assert tree(back.files) == was
     assert not (back.state / "restoring").exists()
+
+
+MOUNTED = """
+import os, subprocess, sys
+from pathlib import Path
+from jupyterhub_notebooks.errors import Refusal
+from jupyterhub_notebooks.workspace import Volume, WorkspaceStore, open_store, restore
+folder = Path(sys.argv[2])
+if subprocess.run(["mount", "-t", "tmpfs", "none", folder / "files" / "shared"]).returncode:
+    sys.exit(3)
+(folder / "files" / "shared" / "a").write_text("of somebody else")
+space = WorkspaceStore(open_store(sys.argv[1]))
+volume = Volume(folder / "files", folder / "state")
+restore(volume, space, space, 1)
+try:
+    restore(volume, space, space, 2)
+except Refusal as refused:
+    assert refused.label == "mounted" and "shared/a" in refused.title, refused
+else:
+    sys.exit(4)
+assert (folder / "files" / "work").read_text() == "first"
+assert (folder / "files" / "shared" / "a").read_text() == "of somebody else"
+assert volume.situation() == "kept"
+"""
+
+
+def test_what_is_mounted_over_a_saved_folder_is_not_written_to_and_that_is_said_before_anything_changes(
+    space, volume
+):
+    (volume.files / "shared").mkdir()
+    (volume.files / "work").write_text("first")
+    space.save(volume)
+    (volume.files / "shared" / "a").write_text("saved")
+    (volume.files / "work").write_text("second")
+    space.save(volume)
+    (volume.files / "shared" / "a").unlink()
+    command = [
+        "unshare",
+        "-m",
+        sys.executable,
+        "-c",
+        MOUNTED,
+        space.store.store.url,
+        str(volume.files.parent),
+    ]
+    status = subprocess.run(command, check=False).returncode
+    if status in (1, 3):
+        pytest.skip("this account may not mount")
+    assert status == 0
