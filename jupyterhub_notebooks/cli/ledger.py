@@ -49,10 +49,11 @@ def space(url: str | None, state: Path | None, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps({"user": user.hub_name, **vars(one)}))
             continue
+        waits = f" ({count(one.unmeasured, 'notebook')} not measured yet)" if one.unmeasured else ""
         trash = f", {show_size(one.trash_bytes)} in the trash" if one.trash_bytes else ""
         click.echo(
             f"{show_size(one.size_bytes):>9}  {user.hub_name}: {count(one.notebooks, 'notebook')}{trash}, "
-            f"{show_size(one.stored_bytes)} in the store"
+            f"{'about ' * bool(one.unmeasured)}{show_size(one.stored_bytes)} in the store{waits}"
         )
     if not found and not as_json:
         click.echo("Nobody has a notebook yet.")

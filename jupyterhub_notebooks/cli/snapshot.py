@@ -47,7 +47,11 @@ def _plain(path: str) -> str:
 @NOTEBOOK
 @JSON
 def list_(hub: Where, notebook: str, as_json: bool) -> None:
-    """Snapshots, the newest first."""
+    """Snapshots, the newest first.
+
+    Added: what its save brought to the store. In the store: all that it needs there, and Shared: what of that earlier
+    ones need too; both from the last look of the janitor, - where there was none yet.
+    """
     rest, _, path = _base(hub, notebook)
     rows = list(rest.every(path, "snapshots"))
     if as_json:
@@ -59,11 +63,16 @@ def list_(hub: Where, notebook: str, as_json: bool) -> None:
             "Nothing is saved yet. The first save comes a few minutes after the start, or when it stops."
         )
         return
-    table, now = Table("Number", "Saved", "Files", "Size", "Added", "Kept as", box=None), SYSTEM_CLOCK.now()
+    names = ("Number", "Saved", "Files", "Size", "Added", "In the store", "Shared", "Kept as")
+    table, now = Table(*names, box=None), SYSTEM_CLOCK.now()
     for row in rows:
         told = row["name"] or ("" if row["kind"] == "save" else row["kind"])
         at = show_ago(from_text(row["at"]), now)
-        sizes = (show_size(row["size_bytes"]), show_size(row["stored_bytes"]))
+        measured = (
+            show_size(row[name]) if row[name] is not None else "-"
+            for name in ("stored_bytes", "shared_bytes")
+        )
+        sizes = (show_size(row["size_bytes"]), show_size(row["added_bytes"]), *measured)
         table.add_row(str(row["number"]), at, f"{row['files']:,}", *sizes, told)
     Console().print(table, markup=False)
 

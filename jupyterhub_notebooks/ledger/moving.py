@@ -78,7 +78,8 @@ def finish(
         for row in rows:
             sha256, stored_bytes = copied[row.number]
             values = {**row._mapping, "workspace": move.new, "sha256": sha256, "stored_bytes": stored_bytes}
-            connection.execute(insert(snapshots).values(**values))
+            not_measured = {"measured_bytes": None, "shared_bytes": None}
+            connection.execute(insert(snapshots).values(**{**values, **not_measured}))
         connection.execute(
             update(notebooks).where(notebooks.c.id == move.notebook).values(workspace=move.new)
         )

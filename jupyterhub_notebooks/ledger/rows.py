@@ -121,6 +121,9 @@ class Intent:
 
 @dataclass(frozen=True)
 class Snapshot:
+    """stored_bytes: what its save added. measured_bytes, shared_bytes: all that it needs, and what of that earlier ones
+    need too; None: not measured yet."""
+
     workspace: str
     number: int
     kind: str
@@ -135,6 +138,7 @@ class Snapshot:
     name: str | None = None
     dismissed_at: datetime | None = None
     dismissed_by: str | None = None
+    measured_bytes: int | None = None
 
 
 @dataclass(frozen=True)

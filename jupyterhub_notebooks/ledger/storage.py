@@ -23,13 +23,15 @@ from .tables import notebooks, snapshots, workspaces
 class UserSpace:
     """Bytes. size: newest snapshots of the notebooks outside the trash, what the user sees. trash: of those in it.
 
-    stored: what all of them take in the store, as far as it was looked at.
+    stored: what all of them take in the store. Where nobody looked yet, that is what their saves added; unmeasured says of
+    how many notebooks.
     """
 
     size_bytes: int = 0
     trash_bytes: int = 0
     stored_bytes: int = 0
     notebooks: int = 0
+    unmeasured: int = 0
 
 
 def to_prune(ledger: Ledger, before: datetime, most: int) -> list[Workspace]:
@@ -79,10 +81,11 @@ def pruned(
     workspace: str,
     now: datetime,
     stored_bytes: int | None = None,
-    shared: Mapping[int, int] | None = None,
+    measured: Mapping[int, tuple[int, int]] | None = None,
     problem: str | None = None,
 ) -> None:
-    """The workspace was looked at: what it takes in the store, and by number what snapshots share with earlier ones.
+    """The workspace was looked at: what it takes in the store, and by number what snapshots need of it and share with earlier
+    ones.
 
     problem: what is damaged, so that nothing of it was removed; it is told until a look finds it whole.
     """
@@ -94,9 +97,10 @@ def pruned(
     with ledger.write() as connection:
         _lock(connection, workspace)
         connection.execute(update(workspaces).where(workspaces.c.id == workspace).values(**values))
-        for number, size in (shared or {}).items():
+        for number, (needed, shared) in (measured or {}).items():
             here = (snapshots.c.workspace == workspace) & (snapshots.c.number == number)
-            connection.execute(update(snapshots).where(here).values(shared_bytes=size))
+            sizes = {"measured_bytes": needed, "shared_bytes": shared}
+            connection.execute(update(snapshots).where(here).values(**sizes))
 
 
 def of_user(ledger: Ledger, user: str) -> UserSpace:
@@ -107,10 +111,17 @@ def of_user(ledger: Ledger, user: str) -> UserSpace:
         .group_by(snapshots.c.workspace)
         .subquery()
     )
+    added = (
+        select(snapshots.c.workspace, func.sum(snapshots.c.stored_bytes).label("bytes"))
+        .where(snapshots.c.state == "committed")
+        .group_by(snapshots.c.workspace)
+        .subquery()
+    )
     query = (
-        select(notebooks.c.trashed_at, workspaces.c.stored_bytes, snapshots.c.size_bytes)
+        select(notebooks.c.trashed_at, workspaces.c.stored_bytes, added.c.bytes, snapshots.c.size_bytes)
         .select_from(notebooks.join(workspaces, workspaces.c.id == notebooks.c.workspace))
         .outerjoin(newest, newest.c.workspace == workspaces.c.id)
+        .outerjoin(added, added.c.workspace == workspaces.c.id)
         .outerjoin(
             snapshots, (snapshots.c.workspace == newest.c.workspace) & (snapshots.c.number == newest.c.number)
         )
@@ -122,8 +133,9 @@ def of_user(ledger: Ledger, user: str) -> UserSpace:
     return UserSpace(
         sum(row.size_bytes or 0 for row in live),
         sum(row.size_bytes or 0 for row in rows if row.trashed_at is not None),
-        sum(row.stored_bytes or 0 for row in rows),
+        sum(int(row.stored_bytes if row.stored_bytes is not None else row.bytes or 0) for row in rows),
         len(live),
+        sum(row.stored_bytes is None and bool(row.bytes) for row in rows),
     )
 
 

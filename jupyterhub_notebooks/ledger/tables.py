@@ -273,6 +273,8 @@ intents = Table(
 )
 
 #: Index of the snapshot objects. state: reserved (the object may exist) or committed. name: kept by its user for ever.
+#: stored_bytes: what its save added to the store. measured_bytes: all that it needs there, shared_bytes: what of that
+#: earlier ones need too; both as the last look of the janitor found them.
 snapshots = Table(
     "snapshots",
     metadata,
@@ -287,6 +289,7 @@ snapshots = Table(
     Column("files", Integer, nullable=False),
     Column("stored_bytes", BigInteger, nullable=False),
     Column("shared_bytes", BigInteger),
+    Column("measured_bytes", BigInteger),
     Column("name", String(200)),
     Column("dismissed_at", Utc),
     Column("dismissed_by", String(ID_LENGTH)),

@@ -95,7 +95,8 @@ def _alone(
     sizes = dict(space.block_sizes())
     found = measure(space, (head_of(space, number) for number in todo.keep), sizes)
     stored = sum(sizes.values())
-    storage.pruned(ledger, workspace, now, stored, {one.number: one.shared_bytes for one in found})
+    measured = {one.number: (one.stored_bytes, one.shared_bytes) for one in found}
+    storage.pruned(ledger, workspace, now, stored, measured)
     deleted = sum(todo.delete.values())
     return Removed("", todo.drop, len(todo.delete), deleted, len(todo.condemn), stored)
 

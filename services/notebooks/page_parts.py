@@ -11,7 +11,7 @@ from typing import Any
 from jupyterhub_notebooks.client.actions import ACTIONS, command_line
 from jupyterhub_notebooks.clock import from_text
 from jupyterhub_notebooks.errors import BadInput, NotebooksError, NotFound
-from jupyterhub_notebooks.ledger import NotebookView, sessions, snapshots
+from jupyterhub_notebooks.ledger import NotebookView, Snapshot, sessions, snapshots
 from jupyterhub_notebooks.units import count, show_size
 
 from . import acting, actions, bodies, changing, keeping
@@ -62,6 +62,7 @@ class SnapshotsHandler(Part):
             saves=rest[:PAGE_SHOWN],
             sizes={one.number: show_size(one.size_bytes) for one in rest[:PAGE_SHOWN]},
             added={one.number: show_size(one.stored_bytes) for one in rest[:PAGE_SHOWN]},
+            needs={one.number: _needs(one) for one in rest[:PAGE_SHOWN]},
             more=rest[PAGE_SHOWN - 1].number if len(rest) > PAGE_SHOWN else None,
             command=f"jupyterhub-notebooks snapshot list {called(self.person, view)}",
         )
@@ -270,6 +271,13 @@ class LogHandler(Handler):
             whole=len(lines),
             command=f"jupyterhub-notebooks session log {session.id[-6:]}" + (" --find TEXT" if find else ""),
         )
+
+
+def _needs(one: Snapshot) -> tuple[str, str]:
+    """What it takes in the store, and what of that earlier ones take too; in words."""
+    if one.measured_bytes is None or one.shared_bytes is None:
+        return "not measured yet", ""
+    return show_size(one.measured_bytes), f"{show_size(one.shared_bytes)} shared with earlier ones"
 
 
 def shown_line(line: str) -> str:

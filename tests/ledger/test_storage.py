@@ -50,11 +50,13 @@ def test_workspaces_come_up_for_pruning_in_turn(ledger, made, book):
     before = NOW - timedelta(hours=6)
     assert storage.to_prune(ledger, before, 10) == []  # nothing is so old
     assert [one.id for one in storage.to_prune(ledger, NOW + timedelta(seconds=1), 10)] == [book.workspace]
-    storage.pruned(ledger, book.workspace, NOW, 1234, {2: 40, 4: 10})
+    storage.pruned(ledger, book.workspace, NOW, 1234, {2: (90, 40), 4: (70, 10)})
     assert storage.to_prune(ledger, before, 10) == []
     assert [one.id for one in storage.to_prune(ledger, NOW + timedelta(seconds=1), 10)] == [book.workspace]
     rows = {row.number: row.shared_bytes for row in snapshots.of_workspace(ledger, book.workspace)}
     assert rows == {1: None, 2: 40, 3: None, 4: 10}
+    rows = {row.number: row.measured_bytes for row in snapshots.of_workspace(ledger, book.workspace)}
+    assert rows == {1: None, 2: 90, 3: None, 4: 70}
     assert notebooks.workspace(ledger, book.workspace).stored_bytes == 1234
     assert notebooks.workspace(ledger, empty.workspace).stored_bytes is None
 
@@ -65,7 +67,9 @@ def test_what_a_user_takes_is_the_newest_save_of_each_notebook(ledger, made, boo
     saved(ledger, session, 1)
     made.notebook(made.user(), "empty")
     storage.pruned(ledger, book.workspace, NOW, 1234)
-    assert storage.of_user(ledger, book.user) == storage.UserSpace(500, 0, 1234, 3)
+    assert storage.of_user(ledger, book.user) == storage.UserSpace(500, 0, 1244, 3, unmeasured=1)
     notebooks.trash(ledger, book.id, book.user, NOW)
-    assert storage.of_user(ledger, book.user) == storage.UserSpace(100, 400, 1234, 2)
+    assert storage.of_user(ledger, book.user) == storage.UserSpace(100, 400, 1244, 2, unmeasured=1)
+    storage.pruned(ledger, other.workspace, NOW, 77)
+    assert storage.of_user(ledger, book.user) == storage.UserSpace(100, 400, 1311, 2)
     assert storage.of_user(ledger, "0" * 26) == storage.UserSpace()

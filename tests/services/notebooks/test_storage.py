@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 from datetime import timedelta
 from pathlib import Path
 
+from click.testing import CliRunner
 from sqlalchemy import update
 
+from jupyterhub_notebooks.cli.main import cli
+from jupyterhub_notebooks.ledger import storage
 from jupyterhub_notebooks.ledger.tables import snapshots as rows
 from jupyterhub_notebooks.profiles.catalog import SHIPPED, CatalogFile
 
@@ -54,6 +59,28 @@ async def test_a_change_says_which_snapshots_would_go_and_how_much_it_may_hold(
     assert "1 snapshot of 4 would go, 7 days after its first start there; those with a name stay" in said
     same = plain(await site.page(token, "n/mara/churn/change?profile=notebook-cpu-small"))
     assert "Snapshots stay" not in same and "may hold" not in same
+
+
+async def test_what_a_save_added_and_what_a_snapshot_needs_are_told_apart(site: Site, tmp_path: Path) -> None:
+    token, saved = site.hub.add("mara"), Saved(site, tmp_path)
+    number = saved.save({"a.bin": os.urandom(5000)})
+    saved.save({"b.bin": os.urandom(100)})
+    [second, first] = json.loads((await site.api(token, "notebooks/mara/churn/snapshots")).body)["snapshots"]
+    assert 5000 < first["added_bytes"] < 6000 and second["added_bytes"] < 6000
+    assert (first["stored_bytes"], first["shared_bytes"]) == (None, None)
+    assert "not measured yet" in plain(await site.page(token, "n/mara/churn/snapshots"))
+    ledger = ["ledger", "space", "--ledger", str(site.ledger.url)]
+    said = CliRunner().invoke(cli, ledger).output.replace("\u00a0", " ")
+    assert "mara: 1 notebook, about " in said and "in the store (1 notebook not measured yet)" in said
+    assert "0 B" not in said
+    now, workspace = site.context.now(), saved.notebook.workspace
+    storage.pruned(site.ledger, workspace, now, 7000, {number: (5200, 0), number + 1: (6900, 5100)})
+    [second, first] = json.loads((await site.api(token, "notebooks/mara/churn/snapshots")).body)["snapshots"]
+    assert (second["stored_bytes"], second["shared_bytes"]) == (6900, 5100)
+    assert (first["stored_bytes"], first["shared_bytes"]) == (5200, 0)
+    page = plain(await site.page(token, "n/mara/churn/snapshots"))
+    assert "5.1 kB shared with earlier ones" in page and "not measured yet" not in page
+    assert "7 kB in the store\n" in CliRunner().invoke(cli, ledger).output.replace("\u00a0", " ")
 
 
 async def test_the_page_says_how_full_it_is_of_what_and_which_snapshots_stay(
