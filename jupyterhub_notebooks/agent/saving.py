@@ -86,8 +86,12 @@ class Saver:
             return self._once(kind, always_read)
 
     def _once(self, kind: str, always_read: Files) -> int | None:
+        from ..workspace.pool import ask_aside
+
         context = self._context
-        number = self._next if self._next is not None else max(self._snapshots.numbers(), default=0) + 1
+        number = self._next
+        if number is None:
+            number = max(ask_aside(self._snapshots.numbers, self._cancelled), default=0) + 1
         with context.standing.saving():
             report = self._report(number, kind, always_read)
         context.volume.reserve()
