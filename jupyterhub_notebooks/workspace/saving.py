@@ -222,6 +222,7 @@ class _Save:
         lastseen.write(self.volume, LastSeen(self.owner, at, tick_ns, after, stamps, leaves))
         if number:
             self.volume.remember(base=number)
+            self.volume.reserve()
         if not self.skipped:
             marked = None if self.moved else marked
             glancing.keep(self.volume, self.owner, at, marked, self.never_saved, (size, files))

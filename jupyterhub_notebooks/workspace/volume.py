@@ -30,6 +30,7 @@ MARKER = ".workspace.initialized"
 _FORMAT = 1
 _FETCHING = "fetching"
 _RESERVE = "reserve"
+_SCAN = "scan"
 _RESERVE_BYTES = 256 * 1024
 _MOST_MARKER = 4096
 _NOT_USERS = {b"lost+found"}
@@ -219,15 +220,16 @@ class Volume:
     def write(self, name: str, body: Body, *, durable: bool = True, needed: bool = True) -> None:
         """A file of state/, replaced at once; on the disk when this returns, where durable.
 
-        needed: a full disk gives up the room that ``reserve`` took, once.
+        needed: a full disk gives up the room that ``reserve`` took, and then what the next save can do without.
         """
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            _replace(self.state / name, body, durable)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not needed or not self._give_up_reserve():
-                raise
-            _replace(self.state / name, body, durable)
+        while True:
+            try:
+                _replace(self.state / name, body, durable)
+                return
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not needed or not self._give_up_room():
+                    raise
 
     def reserve(self) -> None:
         """Takes some room beforehand, so that a disk that its user fills keeps nothing from being saved."""
@@ -239,12 +241,15 @@ class Volume:
         except OSError:
             return  # the disk is full now; it is tried again after the next save
 
-    def _give_up_reserve(self) -> bool:
-        try:
-            os.unlink(self.state / _RESERVE)
-        except OSError:
-            return False
-        return True
+    def _give_up_room(self) -> bool:
+        """Whether there was any: the reserve, then what was last seen, without which everything is read again."""
+        for name in (_RESERVE, _SCAN):
+            try:
+                os.unlink(self.state / name)
+                return True
+            except OSError:
+                continue
+        return False
 
     @contextmanager
     def locked(self) -> Iterator[int]:

@@ -39,6 +39,23 @@ def test_what_is_only_a_cache_leaves_it(volume):
     assert (volume.state / "reserve").exists()
 
 
+def test_without_a_reserve_what_was_last_seen_goes_first(volume):
+    (volume.state / "reserve").unlink()
+    (volume.state / "scan").write_bytes(b"seen")
+    real = os.open
+
+    def full(path, flags, *more, **named):
+        if str(path).endswith(".new") and (volume.state / "scan").exists():
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return real(path, flags, *more, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "open", full)
+        volume.remember(base=4)
+    assert volume.base == 4
+    assert not (volume.state / "scan").exists()
+
+
 def test_the_room_is_taken_again_once_there_is_some(volume):
     volume.remember(base=4)
     volume.reserve()

@@ -149,7 +149,6 @@ def test_a_full_file_system_is_saved_and_restored_over(space, tmp_path):
         volume.files.mkdir()
         (volume.files / "x").write_text("first")
         space.save(volume)
-        volume.reserve()
         with pytest.raises(OSError, match="No space left"):
             for number in range(100):
                 (volume.files / f"more-{number}").touch()
@@ -157,5 +156,8 @@ def test_a_full_file_system_is_saved_and_restored_over(space, tmp_path):
         report = space.save(volume)
         assert report.number == 2
         assert (restored(space, 2) / "x").read_text() == "other"
+        (volume.files / "x").write_text("third")
+        assert space.save(volume).number == 3
+        assert (restored(space, 3) / "x").read_text() == "third"
     finally:
         subprocess.run(["umount", str(place)], check=True)
