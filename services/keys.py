@@ -12,7 +12,7 @@ from typing import Protocol
 
 from jupyterhub_notebooks import __version__
 from jupyterhub_notebooks.errors import ConfigError, Damaged, NotFound
-from jupyterhub_notebooks.ledger import Ledger, workspace_keys
+from jupyterhub_notebooks.ledger import Ledger, snapshots, workspace_keys
 from jupyterhub_notebooks.ledger.workspace_keys import WorkspaceKey
 from jupyterhub_notebooks.settings import secret
 from jupyterhub_notebooks.workspace.keys import (
@@ -25,7 +25,14 @@ from jupyterhub_notebooks.workspace.keys import (
     unwrap,
     wrap,
 )
-from jupyterhub_notebooks.workspace.layout import parse_workspace_json, workspace_json, workspace_key
+from jupyterhub_notebooks.workspace.layout import (
+    WorkspaceFacts,
+    parse_workspace_json,
+    workspace_json,
+    workspace_key,
+)
+
+_REPAIR = "Once the notebook is stopped, run: jupyterhub-notebooks notebook repair USER/NOTEBOOK"
 
 
 class Objects(Protocol):
@@ -62,9 +69,10 @@ async def ensure_workspace(
     row = await ledger.run(workspace_keys.of_workspace, workspace)
     at = workspace_key(workspace)
     try:
-        facts = parse_workspace_json(await asyncio.to_thread(objects.get, at))
+        facts = _parsed(await asyncio.to_thread(objects.get, at))
     except NotFound:
-        if row is None and reference:
+        kept = await ledger.run(snapshots.next_number, workspace) > 1
+        if row is None and reference and not kept:
             row = await _made(ledger, reference, workspace, now)
         named = row.key_id if row is not None else None
         by = f"jupyterhub-notebooks {__version__}"
@@ -81,9 +89,16 @@ async def ensure_workspace(
         raise Damaged(
             "This workspace is stored with another key than its own",
             "workspace.json does not say what the ledger says; somebody changed it.",
-            ["Put back workspace.json from a copy of the store"],
+            [_REPAIR],
         )
     return _opened(row, reference) if row is not None else None
+
+
+def _parsed(body: bytes) -> WorkspaceFacts:
+    try:
+        return parse_workspace_json(body)
+    except Damaged as error:
+        raise Damaged(error.title, error.why, [*error.next, _REPAIR]) from error
 
 
 async def keys_of(ledger: Ledger, reference: str, workspace: str) -> Keys:

@@ -7,18 +7,28 @@ its object and goes before it, so that the Hub lists what there is; each change 
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..clock import SYSTEM_CLOCK
-from ..errors import Conflict
+from ..clock import SYSTEM_CLOCK, to_text
+from ..errors import Conflict, Damaged
 from ..ledger import Ledger, notebooks, sessions, snapshots, workspace_keys
 from ..ledger import repairing as rows
 from ..ledger.locks import Locks
 from ..ledger.snapshots import Facts
 from ..settings import Settings, secret
-from ..workspace import CommitFacts, Store, WorkspaceStore, open_store, parse_snapshot, workspace_prefix
+from ..workspace import (
+    CommitFacts,
+    Store,
+    WorkspaceStore,
+    founding,
+    open_store,
+    parse_snapshot,
+    workspace_prefix,
+)
 from ..workspace.keys import OPEN, Keys, key_of_text, unwrap
+from ..workspace.layout import WorkspaceFacts
 from ..workspace.repairing import RepairReport, repair
 from .agreeing import agreed
 from .progress_bar import Bar
@@ -43,6 +53,7 @@ def repaired(
     with _alone(base, workspace) as locks:
         space = Indexed(store, base, notebook.id, workspace, locks)
         space.keys = _keys(base, settings, workspace)
+        _found_again(space, workspace)
         with Bar("Repairing", as_json) as bar:
             report = repair(
                 space,
@@ -58,6 +69,18 @@ def repaired(
             space.going(report)
             report = without_damaged(space, report)
     return report
+
+
+def _found_again(space: WorkspaceStore, workspace: str) -> None:
+    """Has workspace.json say what the ledger says. Raises Damaged where a newer version wrote it."""
+    try:
+        there = space.facts()
+    except Damaged:
+        there = None
+    if there is None or (there.id, there.lease, there.key) != (workspace, "service", space.keys.id):
+        now = to_text(SYSTEM_CLOCK.now())
+        founding.refound(space, WorkspaceFacts(workspace, "service", now, CREATED_BY, space.keys.id))
+        print("workspace.json was lost or damaged. It is written again, as the ledger says.", file=sys.stderr)
 
 
 class Indexed(WorkspaceStore):

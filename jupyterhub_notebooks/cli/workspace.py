@@ -25,7 +25,7 @@ from .workspace_opening import (
     EVERYTHING,
     existing,
     heads_of,
-    not_a_root,
+    not_here,
     opened,
     options,
     volume_of,
@@ -76,7 +76,7 @@ def save_command(
     volume = volume_of(directory, store, state)
     facts = space.facts()
     if facts is None:
-        not_a_root(space, store)
+        not_here(space, store)
         now = SYSTEM_CLOCK.now()
         facts = space.create(new_id(now, os.urandom), lease="objects", now=now)
     report, head = saved_now(

@@ -5,24 +5,25 @@ Promises: check and a dry run write nothing; prune and repair hold the lease whi
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import sys
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from ..clock import SYSTEM_CLOCK, from_text, to_text
-from ..errors import Damaged
+from ..errors import Damaged, Refusal
 from ..settings import NEVER_SAVED
 from ..units import be, count, parse_duration, show_size
-from ..workspace import WorkspaceStore, changes, check
+from ..workspace import WorkspaceStore, changes, check, founding
 from ..workspace.entries import shown
 from ..workspace.pruning import PrunePlan, PruneReport, carry_out, plan_prune, report_of
 from ..workspace.repairing import RepairReport, removed_of, repair
 from ..workspace.retention import Rule
 from .agreeing import REMOVE_DAMAGED, REPAIRED, YES, agreed
 from .progress_bar import Bar
-from .workspace_opening import BREAK, CREATED_BY, at_store, existing, leased, options, volume_of
+from .workspace_opening import BREAK, CREATED_BY, at_store, examined, existing, leased, options, volume_of
 from .workspace_words import day, moment, print_check, print_json, print_repair, snapshots
 
 _RULE = Rule()
@@ -49,7 +50,8 @@ def check_command(
 
     The exit code is 7 where something is damaged.
     """
-    space = existing(store, store_options)
+    space = examined(store, store_options)
+    broken = founding.trouble(space)
     with Bar("Checking", as_json) as bar:
         report = check(
             space,
@@ -60,6 +62,11 @@ def check_command(
             progress=bar.show,
             cancelled=bar.cancelled,
         )
+    report = replace(
+        report,
+        errors=(*([broken] if broken else []), *report.errors),
+        hints=(*report.hints, *founding.beside(space)),
+    )
     unsaved = changes(volume_of(directory, store, state), never_saved=NEVER_SAVED) if directory else None
     if as_json:
         print_json({**asdict(report), "unsaved": asdict(unsaved) if unsaved else None})
@@ -191,7 +198,8 @@ def repair_command(
     Reads all snapshots. Files that lie whole in another snapshot are taken from there. The exit code is 7 where something
     is lost, or where damaged snapshots are left.
     """
-    space = existing(store, store_options)
+    space = examined(store, store_options)
+    _found_again(space)
     with leased(space, None, break_lease) as lease:
         with Bar("Repairing", as_json) as bar:
             report = repair(
@@ -212,6 +220,22 @@ def repair_command(
         print_repair(report, "workspace repair")
     if report.lost or report.left:
         context.exit(Damaged.exit_code)
+
+
+def _found_again(space: WorkspaceStore) -> None:
+    """Writes workspace.json again where it is lost or damaged. Raises Refusal where a Hub does that, Damaged."""
+    broken, facts = founding.trouble(space), founding.told_by_snapshots(space)
+    if broken is None or facts is None:
+        return
+    if facts.lease == "service":
+        raise Refusal(
+            f"{broken.what}, and no lease was ever taken here, as in a workspace that a Hub writes",
+            "Its commits go through the Hub's service.",
+            ["Repair it with: jupyterhub-notebooks notebook repair USER/NOTEBOOK"],
+            label="lease",
+        )
+    founding.refound(space, facts)
+    print(f"{broken.what}. It is written again, as the snapshots say.", file=sys.stderr)
 
 
 def removal_question(space: WorkspaceStore, report: RepairReport) -> str:

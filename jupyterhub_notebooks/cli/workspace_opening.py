@@ -17,7 +17,8 @@ from .. import __version__
 from ..clock import SYSTEM_CLOCK
 from ..errors import BadInput, Damaged, NotFound
 from ..settings import NEVER_SAVED
-from ..workspace import ROOT_KEY, SnapshotHead, Volume, WorkspaceStore, open_store, parse_snapshot
+from ..workspace import ROOT_KEY, SnapshotHead, Volume, WorkspaceStore, founding, open_store, parse_snapshot
+from ..workspace.keys import OPEN, Keys, WrongKey
 from .key_files import given, key_option
 from .progress_bar import orderly
 from .store_options import parsed
@@ -74,7 +75,33 @@ EVERYTHING = click.option(
 
 def opened(url: str, options: tuple[str, ...], *, create: bool = True) -> WorkspaceStore:
     space = WorkspaceStore(open_store(url, parsed(options), create=create))
-    space.unlock(given())
+    try:
+        space.unlock(given())
+    except WrongKey:
+        raise
+    except Damaged as error:
+        again = "Write it again with: jupyterhub-notebooks workspace repair"
+        raise Damaged(error.title, error.why, [*error.next, again]) from error
+    return space
+
+
+def examined(url: str, options: tuple[str, ...]) -> WorkspaceStore:
+    """A workspace that is to be checked or repaired: workspace.json may be lost or damaged. Raises NotFound, WrongKey."""
+    space = WorkspaceStore(open_store(url, parsed(options), create=False))
+    key = given()
+    try:
+        facts = space.unlock(key)
+    except Damaged:
+        space.keys = Keys(key) if key is not None else OPEN
+        try:
+            readable = founding.told_by_snapshots(space)
+        except WrongKey:
+            readable = None
+        if readable is None:
+            raise
+    else:
+        if facts is None and not space.numbers():
+            there(space, url)
     return space
 
 
@@ -87,8 +114,16 @@ def existing(url: str, options: tuple[str, ...]) -> WorkspaceStore:
 
 def there(space: WorkspaceStore, url: str) -> None:
     if space.facts() is None:
-        not_a_root(space, url)
+        not_here(space, url)
         raise NotFound(f"There is no workspace at {url}", next=["Check the address"], field="--store")
+
+
+def not_here(space: WorkspaceStore, url: str) -> None:
+    """Raises where workspace.json is not there and yet this is no place for a new workspace: BadInput, Damaged."""
+    not_a_root(space, url)
+    damage = founding.lost(space, url)
+    if damage is not None:
+        raise damage
 
 
 def not_a_root(space: WorkspaceStore, url: str) -> None:

@@ -28,7 +28,7 @@ _FOLDERS = {"snapshots": MOST_JSON, "leases": MOST_JSON, "names": MOST_JSON, "co
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _KEY_ID = re.compile(r"[0-9a-f]{32}")
 _NUMBER = re.compile(r"[0-9]{10}")
-_WORKSPACE = "jupyterhub-notebooks workspace"
+WORKSPACE_MAGIC = "jupyterhub-notebooks workspace"
 _LEASE = "jupyterhub-notebooks lease"
 _CONDEMNED = "jupyterhub-notebooks condemned"
 _NAME = "jupyterhub-notebooks name"
@@ -126,7 +126,7 @@ def workspace_json(
         raise ValueError(f"{workspace_id!r}, {lease!r}")
     return canonical(
         {
-            "magic": _WORKSPACE,
+            "magic": WORKSPACE_MAGIC,
             "format": 1,
             "id": workspace_id,
             "hash": "blake3",
@@ -144,7 +144,7 @@ def workspace_json(
 
 def parse_workspace_json(body: bytes) -> WorkspaceFacts:
     """Raises Damaged for what this program cannot use, naming it."""
-    fields = parse_object(body, _WORKSPACE, MOST_JSON, WORKSPACE_KEY)
+    fields = parse_object(body, WORKSPACE_MAGIC, MOST_JSON, WORKSPACE_KEY)
     key = _key(fields.get("encryption"))
     for name, known in (("hash", "blake3"), ("codec", "zstd")):
         if fields.get(name) != known:

@@ -9,7 +9,6 @@ snapshots are removed only where that is asked for, and none that a newer versio
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +24,7 @@ from .keys import WrongKey, keys_of
 from .mending import Lost, Mending
 from .pages import build
 from .ports import Blocks, CommitFacts, OnProgress, Snapshots
-from .snapshots import FORMAT, MAGIC, SnapshotHead, compose_snapshot, head_of
+from .snapshots import MAGIC, SnapshotHead, compose_snapshot, head_of, of_newer_format
 
 
 class Repairable(Blocks, Snapshots, Protocol):
@@ -163,11 +162,9 @@ def _head(space: Snapshots, number: int) -> SnapshotHead:
 def _newer(space: Repairable, number: int) -> bool:
     """Whether a newer version of this program says that it wrote that snapshot."""
     try:
-        fields = json.loads(space.get(number))
-    except (NotFound, Damaged, ValueError, RecursionError):
+        return of_newer_format(space.get(number), MAGIC)
+    except (NotFound, Damaged):
         return False
-    known = isinstance(fields, dict) and fields.get("magic") == MAGIC
-    return known and type(fields.get("format")) is int and fields["format"] > FORMAT
 
 
 @dataclass(frozen=True)

@@ -219,6 +219,16 @@ def _not_deep(value: Any) -> None:
     raise ValueError("too deep")
 
 
+def of_newer_format(body: bytes, magic: str) -> bool:
+    """Whether a newer version of this program says that it wrote one of our JSON objects."""
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    known = isinstance(fields, dict) and fields.get("magic") == magic
+    return known and type(fields.get("format")) is int and fields["format"] > FORMAT
+
+
 def what(number: int | None) -> str:
     """How an error names a snapshot."""
     return "A snapshot" if number is None else f"Snapshot {number}"

@@ -15,6 +15,7 @@ from jupyterhub_notebooks.ledger.locks import Locks
 from jupyterhub_notebooks.names import new_id
 from jupyterhub_notebooks.services.janitor.pruning import Pruner
 from jupyterhub_notebooks.services.janitor.storage import Storage
+from jupyterhub_notebooks.services.keys import ensure_workspace
 from jupyterhub_notebooks.settings import VARIABLE
 from jupyterhub_notebooks.workspace import Volume, check, claim_root, listing, open_store, restore
 
@@ -122,3 +123,26 @@ def test_a_running_notebook_or_one_that_is_being_saved_is_left_alone(hub, said):
     status, _, err = said("mara/churn")
     assert (status, "runs or is being saved" in err) == (5, True)
     assert rows(hub).keys() == {1, 2, 3}
+
+
+@pytest.mark.parametrize("how", ["lost", "damaged"])
+def test_a_hubs_workspace_json_is_written_again_as_the_ledger_says(hub, said, tmp_path, how):
+    first = tmp_path / "store" / "workspaces" / hub.book.workspace / "workspace.json"
+    was = json.loads(first.read_text())
+    first.unlink() if how == "lost" else first.write_bytes(b"{")
+    status, _, err = said("mara/churn")
+    assert (status, "It is written again, as the ledger says." in err) == (0, True)
+    now = json.loads(first.read_text())
+    assert [now[name] for name in ("id", "lease", "encryption")] == [
+        was[name] for name in ("id", "lease", "encryption")
+    ]
+
+
+async def test_a_lost_workspace_json_does_not_turn_encryption_on_over_what_is_there(hub, tmp_path):
+    space = hub.present()
+    (tmp_path / "store" / "workspaces" / hub.book.workspace / "workspace.json").unlink()
+    now = SYSTEM_CLOCK.now()
+    reference = hub.settings.encryption_key
+    key = await ensure_workspace(hub.ledger, space.store, reference, hub.book.workspace, now)
+    assert (key, space.facts().key) == (None, None)
+    assert not check(space, space).errors

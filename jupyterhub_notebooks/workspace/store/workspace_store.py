@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from ... import __version__
 from ...contract import Progress
@@ -172,15 +173,15 @@ class WorkspaceStore:
     def remove_snapshot(self, number: int) -> None:
         self.store.delete(self._prefix + layout.numbered("snapshots", number))
 
-    def names(self) -> dict[int, str]:
-        """Snapshots that have a name, by number. A name that cannot be read still counts as one."""
+    def names(self, unreadable: Any = "?") -> dict[int, Any]:
+        """Snapshots that have a name, by number. A name that cannot be read still counts as one: unreadable."""
         found = {}
         for number in self._numbers("names"):
             try:
                 body = self.store.get(self._prefix + layout.numbered("names", number))
                 found[number] = layout.parse_name(body, number, self.keys)
             except (NotFound, Damaged):
-                found[number] = "?"
+                found[number] = unreadable
         return found
 
     def name(self, number: int, name: str, now: datetime) -> None:
@@ -204,6 +205,19 @@ class WorkspaceStore:
             return layout.parse_workspace_json(self.store.get(self._prefix + layout.WORKSPACE_KEY))
         except NotFound:
             return None
+
+    def facts_object(self) -> bytes | None:
+        """The bytes of workspace.json, None where there are none that could be it."""
+        try:
+            return self.store.get(self._prefix + layout.WORKSPACE_KEY)
+        except (NotFound, Damaged):
+            return None
+
+    def put_facts(self, facts: WorkspaceFacts, created: datetime) -> None:
+        """Writes workspace.json again, whatever is there."""
+        by = facts.created_by or f"jupyterhub-notebooks {__version__}"
+        body = layout.workspace_json(facts.id, lease=facts.lease, now=created, created_by=by, key=facts.key)
+        self.store.replace(self._prefix + layout.WORKSPACE_KEY, body)
 
     def unlock(self, key: bytes | None) -> WorkspaceFacts | None:
         """Takes the workspace's key, or None where it is not encrypted; answers ``facts``.
@@ -263,6 +277,10 @@ class WorkspaceStore:
             return LeaseObject(number, "somebody unknown", "")
         except NotFound:
             return None
+
+    def has_leases(self) -> bool:
+        """Whether the engine used alone ever took a lease here."""
+        return self._last_lease() > 0
 
     def take_lease(self, holder: str, now: datetime) -> HeldLease:
         """Takes the next lease. Raises Refusal where one is held, Conflict where another was quicker."""
