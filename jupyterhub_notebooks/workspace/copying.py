@@ -20,13 +20,14 @@ from pathlib import Path
 from ..contract import Progress
 from ..errors import BadInput, Damaged, NoSpace, NotebooksError, NotFound, Refusal
 from ..units import show_size
+from . import bounds
 from .browsing import Contents
 from .crew import Crew
 from .entries import DIRECTORY, FILE, SYMLINK, Entry, links_of, order, shown, why_not_a_path
 from .filling import Filling
 from .ignore import ASIDE
 from .placing import Places
-from .pool import Pool, threads
+from .pool import Pool, ask_aside, ask_now_and_then, threads
 from .ports import Blocks, OnProgress, Snapshots
 
 _SHOWN = 3
@@ -53,7 +54,8 @@ def chosen(contents: Contents, paths: Iterable[bytes]) -> list[Entry]:
         _above(contents, entry)
         found[entry.path] = entry
         if entry.kind == DIRECTORY:
-            found |= {inside.path: inside for inside in contents.below(entry.path)}
+            below = bounds.whole(contents.below(entry.path), contents.head)
+            found |= {inside.path: inside for inside in below}
     return sorted(found.values(), key=lambda entry: order(entry.path))
 
 
@@ -88,12 +90,12 @@ def copy_paths(
     Damaged, NoSpace, StorageAway, Cancelled; then files that were there are as they were, or as in the snapshot.
     """
     began = time.monotonic()
-    contents = Contents(blocks, snapshots, number)
-    entries = chosen(contents, paths)
+    contents = ask_aside(lambda: Contents(blocks, snapshots, number), cancelled)
+    entries = ask_aside(lambda: chosen(contents, paths), cancelled)
+    ways = ask_aside(lambda: _ways(contents, entries), cancelled)
     try:
         into.mkdir(parents=True, exist_ok=True)
         with Places(os.fsencode(into), threads() + 1) as places:
-            ways = _ways(contents, entries)
             there = _in_the_way(places, entries)
             if there and not replace:
                 raise _refused(into, there)
@@ -126,7 +128,8 @@ def copy_all(
             ["Name another directory", "Or name single files with --path"],
             label="not_empty",
         )
-    entries = list(Contents(blocks, snapshots, number).below())
+    contents = ask_aside(lambda: Contents(blocks, snapshots, number), cancelled)
+    entries = ask_aside(lambda: bounds.whole(contents.below(), contents.head), cancelled)
     aside = into.absolute().parent / f".{into.name}.{secrets.token_hex(8)}.new"
     try:
         aside.mkdir(parents=True)
@@ -176,10 +179,10 @@ class _Copy:
             made = [entry for path, entry in ways.items() if places.look(path) is None]
             for entry in made:
                 places.make_folder(entry.path)
-            for number, entry in enumerate(self._entries):
+            for number, entry in ask_now_and_then(enumerate(self._entries), self._cancelled):
                 self._put(number, entry, links)
             folders = [entry for entry in self._entries if entry.kind == DIRECTORY]
-            for entry in reversed([*made, *folders]):
+            for entry in ask_now_and_then(reversed([*made, *folders]), self._cancelled):
                 places.dress_folder(entry)
         finally:
             places.forget()

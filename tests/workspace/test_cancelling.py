@@ -15,6 +15,8 @@ from jupyterhub_notebooks.workspace import (
     Cancelled,
     WorkspaceStore,
     check,
+    copy_all,
+    copy_paths,
     listing,
     open_store,
     pool,
@@ -128,6 +130,26 @@ def test_a_save_ends_though_the_store_never_answers_and_the_next_one_is_whole(sp
     back = space.volume("back")
     space.restore(back)
     assert tree(back.files) == tree(volume.files)
+
+
+def test_a_part_or_a_copy_ends_though_the_store_never_answers(space, volume, tmp_path):
+    filled(volume)
+    space.save(volume)
+    for number, mode in enumerate(["snapshot", "page", "block"]):
+        for into, act in {
+            "part": lambda *of: copy_paths(*of[:3], [b"f1"], of[3], cancelled=of[4]),
+            "all": copy,
+        }.items():
+            silent, folder = Silent(space.store, mode), tmp_path / f"{into}-{number}"
+            asked = (silent, silent, 1, folder, silent.asked.is_set)
+            ending = Ending(lambda act=act, asked=asked: act(*asked))
+            assert isinstance(ending.ended(), Cancelled)
+            assert not folder.exists() or not list(folder.iterdir())
+            silent.answers.set()
+
+
+def copy(blocks, snapshots, number, into, cancelled):
+    copy_all(blocks, snapshots, number, into, cancelled=cancelled)
 
 
 def test_a_check_ends_though_the_store_never_answers(space, volume):
