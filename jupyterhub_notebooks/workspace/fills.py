@@ -210,7 +210,7 @@ _RUNS_UNTRACKED: _Named = (
 )
 _LISTED_RUNS: _Named = (
     "outputs",
-    "A folder that is called as runs call their outputs",
+    "A folder named like outputs of runs",
     LOOK,
     "only you know which are needed, and whether a repository has them",
 )

@@ -89,13 +89,13 @@ async def test_the_page_says_how_full_it_is_of_what_and_which_snapshots_stay(
     token, saved = site.hub.add("mara"), Saved(site, tmp_path)
     saved.save({"a.bin": bytes(970)})
     page = plain(await site.page(token, "n/mara/churn"))
-    assert "970 B in 1 file of 20 GB." in page
+    assert "970 B of 20 GB, in 1 file." in page
     assert "nearly full" not in page
     assert "Snapshots stay: all of 24 hours, one a day for 30 days, one a week for 12 weeks;" in page
     small = dataclasses.replace(site.context.settings, workspace_limit_bytes=1000)
     object.__setattr__(site.context, "settings", small)
     page = plain(await site.page(token, "n/mara/churn"))  # stopped
-    assert "970 B in 1 file of 1 kB." in page
+    assert "970 B of 1 kB, in 1 file." in page
     assert "The workspace is nearly full: 970 B of 1 kB." in page
     saved.close(saved.begin(workspace_bytes=900, retention={"days": 365}))
     page = plain(await site.page(token, "n/mara/churn"))
