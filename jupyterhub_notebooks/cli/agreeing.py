@@ -6,11 +6,13 @@ import sys
 
 import click
 
+from .numbers import NUMBER
+
 YES = click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
 REPAIRED = click.option(
     "--snapshot",
     "number",
-    type=click.IntRange(1, 10**10 - 1),
+    type=NUMBER,
     help="Which [default: the newest of kind save, or the newest of all where only that is damaged].",
 )
 REMOVE_DAMAGED = click.option(

@@ -19,6 +19,7 @@ from ..names import new_id
 from ..units import count, show_size
 from ..workspace.entries import shown
 from . import workspace_care, workspace_history, workspace_space
+from .numbers import NUMBER
 from .workspace_encrypting import encrypt_command
 from .workspace_opening import (
     BREAK,
@@ -98,7 +99,7 @@ def save_command(
 @workspace.command("list")
 @click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @options
-@click.option("--snapshot", "number", type=int, help="List the files of this snapshot instead.")
+@click.option("--snapshot", "number", type=NUMBER, help="List the files of this snapshot instead.")
 def list_command(
     directory: Path | None,
     store: str,
@@ -125,6 +126,8 @@ def list_command(
             [{**head_json(head, head.number == base), "name": names.get(head.number)} for head in heads]
         )
         return
+    if not heads and not damaged:
+        print("Nothing is saved here yet. Save a directory with: workspace save DIR --store URL")
     for head in heads:
         mark = f"  {shown(names[head.number].encode())}" if head.number in names else ""
         if head.kind == "recovery":
@@ -143,3 +146,4 @@ for command in (
     *workspace_space.COMMANDS,
 ):
     workspace.add_command(command)
+workspace.add_command(list_command, "snapshots")

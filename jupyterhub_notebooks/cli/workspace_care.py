@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from ..clock import SYSTEM_CLOCK, from_text, to_text
-from ..errors import Damaged, Refusal
+from ..errors import BadInput, Damaged, Refusal
 from ..settings import NEVER_SAVED
 from ..units import be, count, parse_duration, show_size
 from ..workspace import WorkspaceStore, changes, check, founding
@@ -22,12 +22,25 @@ from ..workspace.pruning import PrunePlan, PruneReport, carry_out, plan_prune, r
 from ..workspace.repairing import RepairReport, removed_of, repair
 from ..workspace.retention import Rule
 from .agreeing import REMOVE_DAMAGED, REPAIRED, YES, agreed
+from .numbers import Whole
 from .progress_bar import Bar
-from .workspace_opening import BREAK, CREATED_BY, at_store, examined, existing, leased, options, volume_of
+from .workspace_opening import (
+    BREAK,
+    CREATED_BY,
+    at_store,
+    examined,
+    existing,
+    known,
+    leased,
+    options,
+    volume_of,
+)
 from .workspace_words import day, moment, print_check, print_json, print_repair, snapshots
 
 _RULE = Rule()
 _SHOWN = 100
+_KEPT = Whole(0, 100_000)
+_MOST_GRACE = timedelta(days=3650)
 
 
 @click.command("check")
@@ -71,7 +84,9 @@ def check_command(
     if as_json:
         print_json({**asdict(report), "unsaved": asdict(unsaved) if unsaved else None})
     else:
-        print_check(report)
+        facts = space.facts() if broken is None else None
+        served = facts is not None and facts.lease == "service"
+        print_check(report, "notebook repair USER/NOTEBOOK" if served else "workspace repair")
         if unsaved and not unsaved.pending_files:
             print(f"Every file in {directory} is saved.")
         elif unsaved:
@@ -86,14 +101,18 @@ def check_command(
 @BREAK
 @click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")
 @click.option(
-    "--keep-hours", type=int, default=_RULE.every_hours, show_default=True, help="All of so many hours stay."
+    "--keep-hours",
+    type=_KEPT,
+    default=_RULE.every_hours,
+    show_default=True,
+    help="All of so many hours stay.",
 )
 @click.option(
-    "--keep-days", type=int, default=_RULE.days, show_default=True, help="One a day of so many days stays."
+    "--keep-days", type=_KEPT, default=_RULE.days, show_default=True, help="One a day of so many days stays."
 )
 @click.option(
     "--keep-weeks",
-    type=int,
+    type=_KEPT,
     default=_RULE.weeks,
     show_default=True,
     help="One a week of so many weeks stays.",
@@ -123,7 +142,7 @@ def prune_command(
     next prune after the grace. Where a snapshot that stays cannot be read, nothing is removed.
     """
     rule = Rule(keep_hours, keep_days, keep_weeks)
-    until = timedelta(seconds=parse_duration(grace, "--grace"))
+    until = _grace(grace)
     space = existing(store, store_options)
     now = SYSTEM_CLOCK.now()
 
@@ -148,6 +167,15 @@ def prune_command(
         print_json(asdict(report))
     else:
         _print_prune(report)
+
+
+def _grace(text: str) -> timedelta:
+    seconds = parse_duration(text, "--grace")
+    if seconds > _MOST_GRACE.total_seconds():
+        raise BadInput(
+            f"{text!r} is too long", next=[f"Write {_MOST_GRACE.days:,} days at most"], field="--grace"
+        )
+    return timedelta(seconds=seconds)
 
 
 def _prune_question(todo: PrunePlan) -> str:
@@ -200,6 +228,8 @@ def repair_command(
     """
     space = examined(store, store_options)
     _found_again(space)
+    if number is not None:
+        known(space, number)
     with leased(space, None, break_lease) as lease:
         with Bar("Repairing", as_json) as bar:
             report = repair(

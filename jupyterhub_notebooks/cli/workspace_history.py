@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from ..clock import SYSTEM_CLOCK
-from ..errors import BadInput, NotFound, Refusal
+from ..errors import BadInput, Refusal
 from ..settings import NEVER_SAVED
 from ..units import count, show_size
 from ..workspace import Volume, WorkspaceStore, changes, restore
@@ -24,6 +24,7 @@ from ..workspace.copying import CopyReport, clean, copy_all, copy_paths
 from ..workspace.differing import Difference, differences
 from ..workspace.exporting import export_zip_file
 from .agreeing import YES, asks
+from .numbers import NUMBER
 from .progress_bar import Bar
 from .workspace_exporting import TO_OPTION, Folder, folder_of, to_objects
 from .workspace_opening import (
@@ -31,10 +32,10 @@ from .workspace_opening import (
     EVERYTHING,
     SNAPSHOT,
     at_store,
+    chosen,
     existing,
-    head_of_all,
+    known,
     leased,
-    needed,
     options,
     volume_of,
 )
@@ -54,7 +55,7 @@ from .workspace_words import (
 @click.argument("directory", metavar="[DIR]", required=False, type=Folder())
 @options
 @EVERYTHING
-@click.option("--snapshot", "number", type=int, help="Its number [default: the newest of kind save].")
+@click.option("--snapshot", "number", type=NUMBER, help="Its number [default: the newest of kind save].")
 @click.option("--path", "paths", multiple=True, help="Only this file or folder; may be given several times.")
 @click.option("--to", type=Folder(), help="Write copies below this directory, in place of DIR.")
 @click.option(
@@ -85,17 +86,17 @@ def restore_command(
         raise BadInput("Either DIR or --to says where to write", next=["Name one of them"], field="DIR")
     space = existing(store, store_options)
     if to is not None:
-        chosen = number or needed(head_of_all(space), store).number
-        _say(_copied(space, chosen, paths, to, replace, as_json), to, as_json)
+        which = chosen(space, number, store)
+        _say(_copied(space, which, paths, to, replace, as_json), to, as_json)
         return
     assert directory is not None
     volume = volume_of(directory, store, state)
     if paths:
-        chosen = number or needed(head_of_all(space), store).number
+        which = chosen(space, number, store)
         with volume.locked():
             if volume.restoring is not None:
                 raise Refusal("This workspace was not restored completely", next=["Restore all of it first"])
-            _say(_copied(space, chosen, paths, directory, replace, as_json), directory, as_json)
+            _say(_copied(space, which, paths, directory, replace, as_json), directory, as_json)
         return
     if not volume.is_empty() and volume.restoring is None and not replace:
         raise Refusal(
@@ -107,7 +108,7 @@ def restore_command(
             ],
             label="not_empty",
         )
-    chosen = number or needed(head_of_all(space), store).number
+    which = chosen(space, number, store)
     if replace and asks(yes) and not _may_replace(space, volume, everything):
         print("Nothing was changed.")
         return
@@ -116,7 +117,7 @@ def restore_command(
             volume,
             space,
             space,
-            chosen,
+            which,
             never_saved=() if everything else NEVER_SAVED,
             progress=bar.show,
             cancelled=bar.cancelled,
@@ -144,18 +145,18 @@ def _may_replace(space: WorkspaceStore, volume: Volume, everything: bool) -> boo
     told = f"{count(found.pending_files, 'file')} with {show_size(found.pending_bytes)}{such}"
     told = told if found.pending_files else "what was removed or renamed there"
     print(f"Not saved yet in {volume.files}: {told}.", file=sys.stderr)
-    chosen = click.prompt(
+    answer = click.prompt(
         "Save first, replace all the same, or leave everything as it is",
         type=click.Choice(["save", "replace", "leave"]),
         default="leave",
         err=True,
     )
-    if chosen == "save":
+    if answer == "save":
         facts = space.facts()
         assert facts is not None
         report, head = saved_now(space, volume, facts.id, everything=everything)
         print(saved(report, volume, head))
-    return chosen != "leave"
+    return answer != "leave"
 
 
 def _copied(
@@ -190,13 +191,13 @@ def _say(report: CopyReport, into: Path, as_json: bool) -> None:
 
 
 @click.command("diff")
-@click.argument("first", metavar="A", type=int)
-@click.argument("second", metavar="B", type=int)
+@click.argument("first", metavar="A", type=NUMBER)
+@click.argument("second", metavar="B", type=NUMBER)
 @at_store
 def diff_command(first: int, second: int, store: str, store_options: tuple[str, ...], as_json: bool) -> None:
     """Say what differs between snapshots A and B: + added, - removed, M changed, a attributes only."""
     space = existing(store, store_options)
-    _known(space, (first, second))
+    known(space, first, second)
     found = dict.fromkeys(("added", "removed", "changed", "attributes"), 0)
     grown = 0
     for one in differences(space, space, first, second):
@@ -221,7 +222,7 @@ def _size(one: Difference, *, before: bool) -> int:
 def cat_command(number: int, path: str, store: str, store_options: tuple[str, ...], as_json: bool) -> None:
     """Write the bytes of one file of a snapshot to standard output; with --json, what the listing says of it."""
     space = existing(store, store_options)
-    _known(space, (number,))
+    known(space, number)
     entry = Contents(space, space, number).entry(clean(os.fsencode(path)))
     if as_json:
         print_json(entry_json(entry))
@@ -258,7 +259,7 @@ def export_command(
     on. file:///DIR is the directory.
     """
     space = existing(store, store_options)
-    _known(space, (number,))
+    known(space, number)
     chosen = [os.fsencode(path) for path in paths]
     if target.startswith("s3://"):
         to_objects(space, number, target, to_options or store_options, chosen, as_json, store)
@@ -308,7 +309,7 @@ def name_command(
             "A name has 1 to 200 characters", next=["Give the name, or --remove alone"], field="NAME"
         )
     space = existing(store, store_options)
-    _known(space, (number,))
+    known(space, number)
     with leased(space, None, break_lease):
         space.name(number, name.strip(), SYSTEM_CLOCK.now())
     if as_json:
@@ -319,13 +320,6 @@ def name_command(
             if remove
             else f"Snapshot {number} is kept as {name!r}."
         )
-
-
-def _known(space: WorkspaceStore, numbers: Iterable[int]) -> None:
-    there = set(space.numbers())
-    for number in numbers:
-        if number not in there:
-            raise NotFound(f"There is no snapshot {number}", next=["See them all with: workspace list"])
 
 
 COMMANDS = (restore_command, diff_command, cat_command, export_command, name_command)

@@ -20,6 +20,7 @@ from ..settings import NEVER_SAVED
 from ..workspace import ROOT_KEY, SnapshotHead, Volume, WorkspaceStore, founding, open_store, parse_snapshot
 from ..workspace.keys import OPEN, Keys, WrongKey
 from .key_files import given, key_option
+from .numbers import NUMBER
 from .progress_bar import orderly
 from .store_options import parsed
 
@@ -62,7 +63,7 @@ def at_store(command: Command) -> Command:
     return key_option(command)
 
 
-SNAPSHOT = click.argument("number", metavar="SNAPSHOT", type=click.IntRange(1, 10**10 - 1))
+SNAPSHOT = click.argument("number", metavar="SNAPSHOT", type=NUMBER)
 BREAK = click.option(
     "--break-lease", is_flag=True, help="End the lease of a writer that is certainly dead, then go on."
 )
@@ -192,6 +193,22 @@ def needed(head: SnapshotHead | None, url: str) -> SnapshotHead:
     if head is None:
         raise NotFound(f"There is no snapshot at {url} yet", next=["Save something first"])
     return head
+
+
+def known(space: WorkspaceStore, *numbers: int) -> None:
+    """Raises NotFound for a snapshot that is not there."""
+    there = set(space.numbers())
+    for number in numbers:
+        if number not in there:
+            raise NotFound(f"There is no snapshot {number}", next=["See them all with: workspace list"])
+
+
+def chosen(space: WorkspaceStore, number: int | None, url: str) -> int:
+    """The snapshot that was named, or the newest save. Raises NotFound."""
+    if number is None:
+        return needed(head_of_all(space), url).number
+    known(space, number)
+    return number
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def space_command(directory: Path, limit: str | None, as_json: bool) -> None:
     """
     if not directory.is_dir():
         raise BadInput(f"There is no directory {directory}", next=["Name a directory"], field="DIR")
-    most = parse_size(limit) if limit else 0
+    most = parse_size(limit, "--limit") if limit else 0
     found = fills.look(directory, NEVER_SAVED)
     told = fills.words(found.size_bytes, most, found.fills)
     if as_json:

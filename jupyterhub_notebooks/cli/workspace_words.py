@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..clock import to_text
-from ..errors import NotFound
 from ..units import count, show_duration, show_size
 from ..workspace import CheckReport, Entry, SaveReport, SnapshotHead, Volume, WorkspaceStore, listing
+from ..workspace.checking import Problem
 from ..workspace.differing import Difference
 from ..workspace.entries import DIRECTORY, shown
 from ..workspace.mending import Lost
 from ..workspace.repairing import RepairReport
+from .workspace_opening import known
 
 _SKIPPED_SHOWN = 10
 _LOST_SHOWN = 100
@@ -46,10 +47,7 @@ def say_skipped(skipped: tuple[tuple[str, str], ...]) -> None:
 
 
 def list_files(space: WorkspaceStore, number: int, as_json: bool) -> None:
-    if number not in space.numbers():
-        raise NotFound(
-            f"There is no snapshot {number}", next=["Run the command without --snapshot to see all"]
-        )
+    known(space, number)
     for entry in listing(space, space, number):
         print(json.dumps(entry_json(entry)) if as_json else _entry_line(entry))
 
@@ -120,17 +118,24 @@ def head_json(head: SnapshotHead, is_base: bool) -> dict[str, Any]:
     }
 
 
-def print_check(report: CheckReport) -> None:
+def print_check(report: CheckReport, repair: str) -> None:
+    """repair: the command that helps against errors."""
     for problem in report.errors:
-        print(f"{problem.what}. {problem.cost}.")
+        print(f"Error: {_told(problem)}")
     for problem in report.hints:
-        print(f"Hint: {problem.what}. {problem.cost}.")
+        print(f"Hint: {_told(problem)}")
     how = "all data read" if report.read_data else "data not read, see --read-data"
     sound = "sound" if not report.errors else f"{count(len(report.errors), 'error')}"
     print(
         f"{count(report.snapshots, 'snapshot')}, {count(report.blocks, 'block')}, "
         f"{show_size(report.stored_bytes)} stored ({how}): {sound}."
     )
+    if report.errors:
+        print(f"To save what can be saved, and see what is lost: {repair}.")
+
+
+def _told(problem: Problem) -> str:
+    return " ".join(text.rstrip(".") + "." for text in (problem.what, problem.cost) if text)
 
 
 def print_repair(report: RepairReport, command: str) -> None:
@@ -141,7 +146,7 @@ def print_repair(report: RepairReport, command: str) -> None:
     others = {*report.damaged} - {report.of}
     for problem in report.problems:
         if {*problem.snapshots} & others:
-            print(f"Error: {problem.what}. {problem.cost}.")
+            print(f"Error: {_told(problem)}")
     if not report.number:
         whole = "cannot be restored whole" if report.of in report.left else "is whole"
         print(f"Snapshot {report.of} {whole}: {count(report.files, 'file')}, {show_size(report.size_bytes)}.")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ..contract import Progress
 from ..errors import Damaged, NotFound
+from ..units import be, count, show_size
 from . import fetching
 from .blocks import HEADER, MOST_STORED
 from .entries import FILE, Entry, Piece, content_of, order, shown
@@ -87,7 +88,7 @@ def check(
     needed = {name.hex() for name in (*(block[0] for block in one.needs), *one.pages)}
     unused = {name: size for name, size in (sizes or {}).items() if name not in needed}
     if unused:
-        what = f"{len(unused)} blocks with {sum(unused.values())} bytes are in no snapshot"
+        what = f"{count(len(unused), 'block')} with {show_size(sum(unused.values()))} {be(len(unused))} in no snapshot"
         one.hints.append(Problem(what, "They take space only; a save that was cut off leaves such"))
     one.hints += [Problem(f"{key} is none of our keys", "It is ignored") for key in strange]
     gaps = max(numbers, default=0) - len(numbers)
@@ -131,7 +132,7 @@ class _Check:
     def _listing(self, head: SnapshotHead) -> None:
         left = left_of(head.root, self._blocks, self._cancelled, self._page)
         gaps = list(left.gaps)
-        count = size = files = 0
+        many = size = files = 0
         before = b""
         parents: list[bytes] = []
         for ref, found in entries(left, self._blocks, self._cancelled):
@@ -147,7 +148,7 @@ class _Check:
                 except Damaged as error:
                     if not gaps:
                         gaps.append(Gap(ref, error.why, b""))
-                count += 1
+                many += 1
                 if entry.kind == FILE:
                     files += 1
                     size += entry.size
@@ -155,10 +156,14 @@ class _Check:
         self.files = max(self.files, files)
         for gap in gaps:
             self._gaps.setdefault(gap.ref.name, (gap, []))[1].append(head)
-        if not gaps and (count, files, size) != (head.entries, head.files, head.size_bytes):
-            said = f"Snapshot {head.number} counts {head.files} files with {head.size_bytes} bytes"
+        if not gaps and (many, files, size) != (head.entries, head.files, head.size_bytes):
+            said = (
+                f"Snapshot {head.number} counts {count(head.files, 'file')} with {show_size(head.size_bytes)}"
+            )
             self.hints.append(
-                Problem(f"{said}, its listing {files} with {size}", "Only what is shown is wrong")
+                Problem(
+                    f"{said}, its listing {files:,} with {show_size(size)}", "Only what is shown is wrong"
+                )
             )
 
     def gaps(self) -> None:
@@ -171,7 +176,7 @@ class _Check:
                 cost = f"{whole} cannot be restored"
             else:
                 cost = (
-                    f"Lost in {_snapshots(numbers)}: {gap.ref.files} files with {gap.ref.size_bytes} bytes, "
+                    f"Lost in {_snapshots(numbers)}: {count(gap.ref.files, 'file')} with {show_size(gap.ref.size_bytes)}, "
                     f"{gap.where()}; the rest can be repaired"
                 )
             self.errors.append(Problem(what, cost, numbers))
@@ -246,7 +251,7 @@ class _Check:
             if size is None:
                 self._say(block, "it is missing")
             elif not HEADER.size < size <= min(MOST_STORED, block[1] + 65536):
-                self._say(block, f"{size} bytes are stored of it")
+                self._say(block, f"{show_size(size)} are stored of it")
 
     def _say(self, block: _Block, why: str) -> None:
         if block in self._bad:

@@ -137,6 +137,9 @@ def test_a_damaged_block_is_told_with_what_it_costs(said, files, store, tmp_path
     status, out, _ = said("check", "--store", store, "--read-data")
     assert status == 7
     assert "Cannot be restored: hello.txt, in snapshot 1" in out
+    assert out.startswith("Error: Block ")
+    assert ".." not in out
+    assert out.endswith("To save what can be saved, and see what is lost: workspace repair.\n")
     status, _, err = said("restore", tmp_path / "back", "--store", store)
     assert status == 7
     assert err.count("\n") == 1
@@ -161,8 +164,37 @@ WRONG = [
     (
         ["restore", "{tmp}/x", "--store", "{store}", "--snapshot", "9"],
         4,
-        "The store has no snapshots/0000000009.",
+        "There is no snapshot 9. See them all with: workspace list.",
     ),
+    (["repair", "--store", "{store}", "--snapshot", "9"], 4, "There is no snapshot 9. See them all"),
+    (
+        ["restore", "{tmp}/x", "--store", "{store}", "--snapshot", "-1"],
+        2,
+        "--snapshot: '-1' cannot be used. It is a whole number from",
+    ),
+    (
+        ["restore", "{tmp}/x", "--store", "{store}", "--snapshot", "0"],
+        2,
+        "--snapshot: '0' cannot be used. It is a whole number from",
+    ),
+    (
+        ["list", "--store", "{store}", "--snapshot", "0"],
+        2,
+        "--snapshot: '0' cannot be used. It is a whole number from",
+    ),
+    (["diff", "0", "1", "--store", "{store}"], 2, "A: '0' cannot be used. It is a whole number from"),
+    (
+        ["prune", "--store", "{store}", "--keep-hours", "-1"],
+        2,
+        "--keep-hours: '-1' cannot be used. It is a whole number from",
+    ),
+    (
+        ["prune", "--store", "{store}", "--keep-days", "999999"],
+        2,
+        "--keep-days: '999999' cannot be used. It is a whole number from",
+    ),
+    (["prune", "--store", "{store}", "--grace", "99999999999d"], 2, "--grace: '99999999999d' is too long."),
+    (["space", "{files}", "--limit", "abc"], 2, "--limit: 'abc' is not a size."),
     (
         ["list", "--store", "s3://b/x", "--store-option", "colour=red"],
         2,
@@ -420,3 +452,12 @@ def test_a_person_is_told_what_is_not_saved_before_it_is_replaced(said, two, fil
 def test_what_is_told_of_a_replaced_directory_is_asked_of_nobody_where_nothing_is_unsaved(two, files, store):
     status, seen = at_a_terminal("restore", files, "--store", store, "--replace", "--snapshot", 1)
     assert (status, "Not saved" in seen, "Restored snapshot 1" in seen) == (0, False, True)
+
+
+def test_the_list_has_the_name_that_people_look_for_and_says_where_nothing_is_saved(
+    said, files, store, tmp_path
+):
+    said("save", files, "--store", store)
+    assert said("snapshots", "--store", store) == said("list", "--store", store)
+    (tmp_path / "store" / "snapshots" / "0000000001").unlink()
+    assert said("list", "--store", store)[1].startswith("Nothing is saved here yet. Save a directory with")

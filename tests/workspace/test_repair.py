@@ -121,7 +121,7 @@ def test_a_damaged_page_costs_what_lies_below_it_and_check_names_that_range(spac
     found = errors(space)
     assert len(found) == 1
     assert found[0].snapshots == (1, 2)
-    assert f"{victim.files} files" in found[0].cost
+    assert f"{victim.files}\u00a0files" in found[0].cost
     assert f"from {victim.first.decode()} on before {leaves[2].first.decode()}" in found[0].cost
     report = repaired(space)
     assert len(report.lost) == 1
