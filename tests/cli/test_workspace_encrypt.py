@@ -173,3 +173,32 @@ def begin(*more) -> subprocess.Popen[bytes]:
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
     )
+
+
+#: The command, killed at its Nth removal of an object.
+DYING = """
+import os, sys
+from jupyterhub_notebooks.cli.main import cli, run
+from jupyterhub_notebooks.workspace.store.directory import DirectoryStore
+left, delete = int(sys.argv[1]), DirectoryStore.delete
+def then_die(self, key):
+    global left
+    if left == 0:
+        os._exit(9)
+    left -= 1
+    delete(self, key)
+DirectoryStore.delete = then_die
+run(cli, sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("deletes", [0, 2, 4, 9, 13])
+def test_killed_in_the_middle_of_the_removal_it_removes_the_rest(place, deletes):
+    assert run(cli, move()) == 0
+    program = [sys.executable, "-c", DYING, str(deletes), *move("--remove-old")]
+    assert subprocess.run(program, timeout=DEADLINE).returncode == 9
+    assert opened("old").current_lease() is not None
+    assert run(cli, move("--remove-old")) == 5
+    assert run(cli, move("--remove-old", "--break-lease")) == 0
+    assert [path for path in Path("old").rglob("*") if path.is_file()] == []
+    whole(place / "back")

@@ -7,7 +7,7 @@ import time
 import urllib.request
 
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
-from jupyterhub_notebooks.ledger import intents, leases, notebooks, sessions
+from jupyterhub_notebooks.ledger import intents, leases, notebooks, sessions, users
 
 from .conftest import beat, commit, fresh, hello, put
 
@@ -130,3 +130,28 @@ def test_a_store_whose_disk_is_gone_is_away_and_not_empty_and_the_commit_works_a
     aside.rename(root)
     assert put(own_service, session, b"a block") == 200
     assert commit(own_service, session, 1)[0] == 200
+
+
+def test_after_an_end_what_was_sent_without_a_save_counts_no_more(service):
+    """As a notebook's user is told who changed more than may be saved at once, and removed it."""
+    session = fresh(service, volume="here", launch={"workspace_bytes": 1})
+    hello(service, session)
+
+    def ask(session, salt, number):
+        one = {"kind": "block", "method": "PUT", "length": 8 * 2**20, "sha256": "0" * 64}
+        urls = [{**one, "hash": f"{salt + at:064x}"} for at in range(number)]
+        return service.call(session, "POST", "urls", {"urls": urls})
+
+    assert ask(session, 0, 1000)[0] == 200
+    status, answer = ask(session, 1000, 1000)
+    assert (status, answer["error"]["reason"]) == (429, "workspace_limit")
+    assert "start it again" in answer["error"]["next"][1]
+    assert ask(session, 5000, 300)[0] == 429  # a smaller save after it, too
+    service.call(session, "POST", "release", {"cause": "stopped", "pending_files": 1, "pending_bytes": 9})
+    book = notebooks.get(service.ledger, session.notebook)
+    owner = session.row.user
+    [name] = [one.hub_name for one in users.everyone(service.ledger) if one.id == owner]
+    again = service.new_session(name, book.server_name, volume="here", launch={"workspace_bytes": 1})
+    assert again.workspace == session.workspace
+    hello(service, again)
+    assert ask(again, 5000, 300)[0] == 200
