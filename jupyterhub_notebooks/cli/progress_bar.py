@@ -39,14 +39,19 @@ def orderly() -> Iterator[None]:
 
 @dataclass
 class Bar:
-    """A progress bar on standard error where that is a terminal; the first signal to end ends the work in order."""
+    """A progress bar on standard error where that is a terminal; the first signal to end ends the work in order.
+
+    cancels: whether the work asks ``cancelled``; where it does not, a signal ends it as it is.
+    """
 
     title: str
     as_json: bool
     stopped: bool = False
+    cancels: bool = True
 
     def __enter__(self) -> Bar:
-        self._before = _take(self._stop)
+        self._before = _take(self._stop) if self.cancels else {}
+        self._in_bytes = False
         self._bar: Any = None
         if sys.stderr.isatty() and not self.as_json:
             from rich.console import Console
@@ -65,8 +70,21 @@ class Bar:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def step(self, about: str, done: int = 0, total: int = 0) -> None:
+        """How far work is that counts things, in words; total 0: not known. Bytes, once they are shown, say more."""
+        bar = self._bar  # from threads of the work too, while it is hidden
+        if bar is not None and not self._in_bytes:
+            bar.update(self._task, total=total or None, completed=done, about=about)
+
+    def hide(self) -> None:
+        """Nothing is shown from here on."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
     def show(self, done: Progress) -> None:
         if self._bar is not None:
+            self._in_bytes = True
             about = show_progress(done.done_bytes, done.total_bytes)
             if done.total_files:
                 about += f", {done.done_files:,} of {count(done.total_files, 'file')}"

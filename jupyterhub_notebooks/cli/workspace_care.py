@@ -22,6 +22,7 @@ from ..workspace.pruning import PrunePlan, PruneReport, carry_out, plan_prune, r
 from ..workspace.repairing import RepairReport, removed_of, repair
 from ..workspace.retention import Rule
 from .agreeing import REMOVE_DAMAGED, REPAIRED, YES, agreed
+from .counting import Counted
 from .numbers import Whole
 from .progress_bar import Bar
 from .workspace_opening import (
@@ -66,11 +67,12 @@ def check_command(
     space = examined(store, store_options)
     broken = founding.trouble(space)
     with Bar("Checking", as_json) as bar:
+        counted = Counted(space, bar)
         report = check(
-            space,
-            space,
+            counted,
+            counted,
             read_data=read_data,
-            stored=space.block_sizes(),
+            stored=counted.block_sizes(),
             strange=space.strange_keys(),
             progress=bar.show,
             cancelled=bar.cancelled,
@@ -80,7 +82,10 @@ def check_command(
         errors=(*([broken] if broken else []), *report.errors),
         hints=(*report.hints, *founding.beside(space)),
     )
-    unsaved = changes(volume_of(directory, store, state), never_saved=NEVER_SAVED) if directory else None
+    unsaved = None
+    if directory:
+        with Bar(f"Looking at {directory}", as_json, cancels=False):
+            unsaved = changes(volume_of(directory, store, state), never_saved=NEVER_SAVED)
     if as_json:
         print_json({**asdict(report), "unsaved": asdict(unsaved) if unsaved else None})
     else:
@@ -148,8 +153,9 @@ def prune_command(
 
     def planned() -> PrunePlan:
         with Bar("Looking", as_json) as bar:
+            counted = Counted(space, bar)
             return plan_prune(
-                space, now=now, rule=rule, named=space.names(), grace=until, cancelled=bar.cancelled
+                counted, now=now, rule=rule, named=space.names(), grace=until, cancelled=bar.cancelled
             )
 
     if dry_run:
@@ -160,8 +166,10 @@ def prune_command(
             if todo.drop and not agreed(_prune_question(todo), yes):
                 print("Nothing was removed.")
                 return
-            with Bar("Pruning", as_json):
-                carry_out(space, todo, now=now, guard=space.still_held)
+            with Bar("Pruning", as_json) as bar:
+                counted = Counted(space, bar)
+                counted.removes(len(todo.delete))
+                carry_out(counted, todo, now=now, guard=space.still_held)
         report = report_of(todo, dry_run=False)
     if as_json:
         print_json(asdict(report))

@@ -24,6 +24,7 @@ from ..workspace.copying import CopyReport, clean, copy_all, copy_paths
 from ..workspace.differing import Difference, differences
 from ..workspace.exporting import export_zip_file
 from .agreeing import YES, asks
+from .counting import after_the_first
 from .numbers import NUMBER
 from .progress_bar import Bar
 from .workspace_exporting import TO_OPTION, Folder, folder_of, to_objects
@@ -200,7 +201,9 @@ def diff_command(first: int, second: int, store: str, store_options: tuple[str, 
     known(space, first, second)
     found = dict.fromkeys(("added", "removed", "changed", "attributes"), 0)
     grown = 0
-    for one in differences(space, space, first, second):
+    for one in after_the_first(
+        "Comparing", as_json, space, lambda counted: differences(counted, counted, first, second)
+    ):
         found[one.what] += 1
         grown += _size(one, before=False) - _size(one, before=True)
         print(difference_json(one) if as_json else difference_line(one))

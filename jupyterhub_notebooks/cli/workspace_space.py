@@ -12,6 +12,7 @@ from ..settings import NEVER_SAVED
 from ..units import count, parse_size, show_size
 from ..workspace import fills
 from ..workspace.measuring import measure
+from .counting import Counted
 from .progress_bar import Bar
 from .workspace_opening import at_store, existing, heads_of
 from .workspace_words import print_json
@@ -32,7 +33,8 @@ def space_command(directory: Path, limit: str | None, as_json: bool) -> None:
     if not directory.is_dir():
         raise BadInput(f"There is no directory {directory}", next=["Name a directory"], field="DIR")
     most = parse_size(limit, "--limit") if limit else 0
-    found = fills.look(directory, NEVER_SAVED)
+    with Bar(f"Looking at {directory}", as_json, cancels=False):
+        found = fills.look(directory, NEVER_SAVED)
     told = fills.words(found.size_bytes, most, found.fills)
     if as_json:
         print_json({**asdict(found), "limit_bytes": most or None, "warning": told or None})
@@ -57,10 +59,11 @@ def space_command(directory: Path, limit: str | None, as_json: bool) -> None:
 def sizes_command(store: str, store_options: tuple[str, ...], as_json: bool) -> None:
     """Say what each snapshot holds, what it takes in the store, and what of that it shares with earlier ones."""
     space = existing(store, store_options)
-    heads, damaged = heads_of(space)
-    sizes = dict(space.block_sizes())
     with Bar("Measuring", as_json) as bar:
-        found = measure(space, heads, sizes, bar.cancelled)
+        counted = Counted(space, bar)
+        heads, damaged = heads_of(counted)
+        sizes = dict(counted.block_sizes())
+        found = measure(counted, heads, sizes, bar.cancelled)
     stored = sum(sizes.values())
     if as_json:
         print_json({"stored_bytes": stored, "snapshots": [asdict(one) for one in found], "damaged": damaged})

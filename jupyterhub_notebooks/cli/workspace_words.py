@@ -16,6 +16,7 @@ from ..workspace.differing import Difference
 from ..workspace.entries import DIRECTORY, shown
 from ..workspace.mending import Lost
 from ..workspace.repairing import RepairReport
+from .counting import after_the_first
 from .workspace_opening import known
 
 _SKIPPED_SHOWN = 10
@@ -48,7 +49,9 @@ def say_skipped(skipped: tuple[tuple[str, str], ...]) -> None:
 
 def list_files(space: WorkspaceStore, number: int, as_json: bool) -> None:
     known(space, number)
-    for entry in listing(space, space, number):
+    for entry in after_the_first(
+        "Reading", as_json, space, lambda counted: listing(counted, counted, number)
+    ):
         print(json.dumps(entry_json(entry)) if as_json else _entry_line(entry))
 
 

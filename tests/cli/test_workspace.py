@@ -461,3 +461,32 @@ def test_the_list_has_the_name_that_people_look_for_and_says_where_nothing_is_sa
     assert said("snapshots", "--store", store) == said("list", "--store", store)
     (tmp_path / "store" / "snapshots" / "0000000001").unlink()
     assert said("list", "--store", store)[1].startswith("Nothing is saved here yet. Save a directory with")
+
+
+@pytest.fixture
+def many(said, files, store):
+    for folder in range(6):
+        (files / f"d{folder}").mkdir()
+        for file in range(300):
+            (files / f"d{folder}" / f"f{file}").write_text(f"{folder} {file}")
+    said("save", files, "--store", store)
+    (files / "d3" / "f3").write_text("changed")
+    said("save", files, "--store", store)
+
+
+def test_what_reads_listings_counts_what_it_reads(said, many, files, store):
+    for command in (("check",), ("sizes",), ("prune",), ("prune", "--dry-run")):
+        status, seen = at_a_terminal(*command, "--store", store)
+        assert status == 0
+        counted = {tuple(map(int, one)) for one in re.findall(r"(\d+) of (\d+) pages read", seen)}
+        assert counted and max(counted)[0] > 3, (command, seen)
+        assert all(done <= total for done, total in counted)
+    for command in (("diff", 1, 2), ("list", "--snapshot", 1)):
+        status, seen = at_a_terminal(*command, "--store", store)
+        assert (status, "pages\u00a0read" in seen or "pages read" in seen or "page read" in seen) == (
+            0,
+            True,
+        ), seen
+    status, seen = at_a_terminal("check", files, "--store", store)
+    assert f"Looking at {files}"[:20] in seen
+    assert "Looking at" in at_a_terminal("space", files)[1]
