@@ -11,6 +11,8 @@ from ..errors import Damaged
 from .agreeing import REMOVE_DAMAGED, REPAIRED, YES
 from .where import STATE_VARIABLE, opened, settings_of
 
+_LOST = "The next start has what is left. Where somebody has a copy of a lost file: put it back then, and it is saved."
+
 
 @click.command("repair")
 @click.option(
@@ -47,6 +49,6 @@ def repair_command(
     if as_json:
         print_json({**asdict(report), "left": report.left})
     else:
-        print_repair(report, f"notebook repair {which}")
+        print_repair(report, f"notebook repair {which}", _LOST)
     if report.lost or report.left:
         context.exit(Damaged.exit_code)

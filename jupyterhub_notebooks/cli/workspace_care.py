@@ -40,6 +40,7 @@ from .workspace_words import day, moment, print_check, print_json, print_repair,
 
 _RULE = Rule()
 _SHOWN = 100
+_LOST = "Where a directory still has those files: save it with --onto-head, and they are stored again."
 _KEPT = Whole(0, 100_000)
 _MOST_GRACE = timedelta(days=3650)
 
@@ -255,7 +256,7 @@ def repair_command(
     if as_json:
         print_json({**asdict(report), "left": report.left})
     else:
-        print_repair(report, "workspace repair")
+        print_repair(report, "workspace repair", _LOST)
     if report.lost or report.left:
         context.exit(Damaged.exit_code)
 

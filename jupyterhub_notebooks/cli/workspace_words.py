@@ -141,8 +141,8 @@ def _told(problem: Problem) -> str:
     return " ".join(text.rstrip(".") + "." for text in (problem.what, problem.cost) if text)
 
 
-def print_repair(report: RepairReport, command: str) -> None:
-    """command: how this repair is run again, such as ``workspace repair``."""
+def print_repair(report: RepairReport, command: str, lost: str) -> None:
+    """command: how this repair is run again, such as ``workspace repair``. lost: what can be done about lost files."""
     say_lost(report.lost)
     if report.unreadable:
         print(f"Cannot be read at all: {snapshots(report.unreadable)}.")
@@ -167,7 +167,7 @@ def print_repair(report: RepairReport, command: str) -> None:
             f"{count(report.files, 'file')}, {show_size(report.size_bytes)}."
         )
     if report.lost:
-        print("Where a directory still has those files: save it with --onto-head, and they are stored again.")
+        print(lost)
     if report.removed_snapshots:
         print(f"Removed {snapshots(report.removed_snapshots)}.")
     _say_left(report, command)

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-from jupyterhub_notebooks.ledger import notebooks, sessions
+from jupyterhub_notebooks.ledger import notebooks, sessions, storage
 
 from .conftest import PREFIX, Site
 from .saved import Saved
@@ -156,3 +156,21 @@ async def test_another_user_s_page_shows_an_administrator_no_files(site: Site, t
     assert "Move to trash" not in page and "Settings" not in page
     for what in ("", "/file?path=a.txt", "/zip", "?browse=1"):
         assert (await site.page(petra, f"n/mara/churn/snapshots/{number}{what}")).code == 403
+
+
+async def test_a_page_says_where_old_snapshots_stay_because_something_is_damaged(
+    site: Site, tmp_path: Path
+) -> None:
+    token = site.hub.add("mara")
+    saved = Saved(site, tmp_path)
+    saved.save({"a.txt": "one"})
+    told = "Old snapshots are not removed: something of them is damaged."
+    assert told not in body(await site.page(token, "n/mara/churn"))
+    space, now = saved.notebook.workspace, site.context.now()
+    storage.pruned(site.ledger, space, now, problem="Snapshot 1 is damaged")
+    page = body(await site.page(token, "n/mara/churn"))
+    assert told in page and "jupyterhub-notebooks notebook repair churn" in page
+    storage.pruned(site.ledger, space, now)  # a look that could not be: nothing new is known
+    assert told in body(await site.page(token, "n/mara/churn"))
+    storage.pruned(site.ledger, space, now, 1000)
+    assert told not in body(await site.page(token, "n/mara/churn"))
