@@ -32,6 +32,8 @@ _FULL = (
 _OUT = re.compile(
     r"were unschedulable|node\.kubernetes\.io/|node\.cloudprovider\.kubernetes\.io/uninitialized|had no available"
 )
+#: Kubernetes 1.34 no longer says which: that of a machine that is away reads like that of one kept for something else.
+UNNAMED_TAINT = "untolerated taint(s)"
 _NO_MATCH = ("node affinity/selector", "untolerated taint", "node(s) didn't match")
 _ELSEWHERE = ("persistentvolume's node affinity", "volume node affinity conflict", "no available volume zone")
 #: Short names of what a machine has: one, several.
@@ -82,17 +84,19 @@ def told(
     final = not scales or bool(never)
     if "full" in kinds:
         return _full(said, pod, nodes, final, ask, evidence)
+    if "tainted" in kinds and any(is_out(node) for node in nodes):
+        kinds.add("out")
     if "out" in kinds or not kinds:
         title = "No machine takes anything new now"
         why = (
             "All that could run it are away, or are being emptied" if kinds else "The cluster has no machine"
         )
         return Told(WAITS, "waiting", "no_place", title, why, ("Start it again", ask), evidence, MACHINE)
-    return _no_such(pod, final, contact, evidence)
+    return _no_such(pod, final, contact, evidence, unclear="tainted" in kinds and not nodes)
 
 
 def kinds_of(said: str) -> set[str]:
-    """The kinds of reasons in a scheduler's sentence: full, out, volume, match."""
+    """The kinds of reasons in a scheduler's sentence: full, out, volume, match, tainted."""
     head = said.partition(" preemption:")[0]
     found = set()
     for _, reason in _REASON.findall(head.partition(": ")[2]):
@@ -103,6 +107,8 @@ def kinds_of(said: str) -> set[str]:
             found.add("full")
         elif _OUT.search(low):
             found.add("out")
+        elif UNNAMED_TAINT in low:
+            found.add("tainted")
         elif any(word in low for word in _NO_MATCH):
             found.add("match")
         else:
@@ -148,7 +154,8 @@ def _full(said: str, pod: Object, nodes: Sequence[Object], final: bool, ask: str
     )
 
 
-def _no_such(pod: Object, final: bool, contact: str, evidence: Evidence) -> Told:
+def _no_such(pod: Object, final: bool, contact: str, evidence: Evidence, unclear: bool) -> Told:
+    """unclear: perhaps a machine only does not answer at the moment."""
     spec = pod.get("spec") or {}
     selector = ", ".join(f"{key}={value}" for key, value in sorted((spec.get("nodeSelector") or {}).items()))
     title = "No machine of this flavor exists"
@@ -157,17 +164,17 @@ def _no_such(pod: Object, final: bool, contact: str, evidence: Evidence) -> Told
         if selector
         else "All machines are kept for something else"
     )
+    if unclear:
+        why += ", or do not answer" if not selector else ", and none of those takes anything now"
     how = f"to give a machine the label {selector}" if selector else "to let the flavor onto a machine"
     if final:
-        return Told(
-            FAILS,
-            "waiting",
-            "no_machine",
-            title,
-            why,
-            ("Choose another profile", f"Ask {contact} {how}"),
-            evidence,
-        )
+        steps: tuple[str, ...] = ("Choose another profile", f"Ask {contact} {how}")
+        if unclear:
+            title = "No machine takes this notebook now"
+            return Told(
+                WAITS, "waiting", "no_machine", title, why, ("Start it again", *steps), evidence, SHORT
+            )
+        return Told(FAILS, "waiting", "no_machine", title, why, steps, evidence)
     title = "No machine of this flavor runs now"
     steps = ("Start it again", "Choose another profile", f"Ask {contact}")
     return Told(WAITS, "waiting", "no_machine", title, why, steps, evidence, MACHINE)
@@ -252,6 +259,13 @@ def ready(node: Object) -> bool:
     """Whether a machine answers."""
     conditions = (node.get("status") or {}).get("conditions") or ()
     return any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
+
+
+def is_out(node: Object) -> bool:
+    """Whether a machine takes nothing at the moment: it is away, has just come, or is being emptied."""
+    spec = node.get("spec") or {}
+    keys = [str(taint.get("key", "")) for taint in spec.get("taints") or ()]
+    return not ready(node) or bool(spec.get("unschedulable")) or any(_OUT.search(key) for key in keys)
 
 
 def requests(pod: Object) -> dict[str, str]:

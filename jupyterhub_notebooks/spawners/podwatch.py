@@ -167,7 +167,7 @@ class PodWatch:
         if said:
             if "ersistent" in said or "olume" in said:
                 await self._ask_for_volume(pod, now)
-            if "nsufficient" in said:
+            if "nsufficient" in said or podplaces.UNNAMED_TAINT in said:
                 nodes = await _nodes(self._spawner, self._ask, now)
         return podstate.Seen(
             pod, events, self._claims, self._claim_events, nodes, self._bounds.scales, container

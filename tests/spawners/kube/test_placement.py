@@ -46,7 +46,9 @@ def hub(cluster, base, tmp_path_factory):
     secret = "{pull_secrets: [registry-key]}"
     also = profile("vision", base, "gpu", kubernetes=secret)
     with (
-        kube_hub(cluster, base, tmp_path_factory.mktemp("kube"), also=also) as found,
+        kube_hub(
+            cluster, base, tmp_path_factory.mktemp("kube"), also=also, settings={"no_progress_seconds": 30.0}
+        ) as found,
         machine_with_a_gpu(cluster),
     ):
         key = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson"}
@@ -90,5 +92,6 @@ def test_a_profile_that_tolerates_nothing_stays_off_that_machine(hub):
     if len(hub.cluster.api.list("Node")) > 1:
         pytest.skip("another machine of this cluster would take it")
     look = asked(hub, "nora", "work")
-    row = until(lambda: (found := look()) and found.closed_at and found, 60, what="its end")
+    until(lambda: (row := look()) and row.warnings, 30, what="what it waits for: perhaps a machine is away")
+    row = until(lambda: (found := look()) and found.closed_at and found, 90, what="its end")
     assert row.cause == "no_machine" and "kept for something else" in row.detail, (row.cause, row.detail)

@@ -211,6 +211,27 @@ def test_a_machine_that_is_out_is_waited_for():
     assert podplaces.kinds_of(said) == {"out"}
 
 
+def node(*taints, ready=True):
+    conditions = [{"type": "Ready", "status": "True" if ready else "Unknown"}]
+    return {"spec": {"taints": [{"key": key} for key in taints]}, "status": {"conditions": conditions}}
+
+
+@pytest.mark.parametrize(
+    "nodes, what, words",
+    [
+        ([], WAITS, "kept for something else, or do not answer"),
+        ([node("team")], FAILS, "All machines are kept for something else"),
+        ([node("team"), node("node.kubernetes.io/not-ready", ready=False)], WAITS, "are away"),
+        ([node("node.cloudprovider.kubernetes.io/uninitialized")], WAITS, "are away"),
+    ],
+)
+def test_a_taint_that_the_scheduler_does_not_name_is_looked_up_or_waited_for(nodes, what, words):
+    said = "0/2 nodes are available: 2 node(s) had untolerated taint(s). preemption: 0/2 nodes are available: 2 …"
+    condition = {"reason": "Unschedulable", "message": said}
+    told = podplaces.told(condition, {"spec": {}}, [], {}, [], nodes, False, CONTACT)
+    assert told.what == what and words in told.why, told
+
+
 @pytest.mark.parametrize(
     "text, number", [("500m", "0.5"), ("2Gi", "2147483648"), ("1.5", "1.5"), ("3k", "3000"), ("x", "None")]
 )
