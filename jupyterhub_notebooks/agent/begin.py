@@ -155,7 +155,9 @@ def restore(context: Context, number: int) -> None:
         raise
     if report.moved:
         moved = "; ".join(f"{path} is {to} now" for path, to in report.moved[:_MOVED_SHOWN])
-        context.standing.tell(warnings=(f"What is left out of saves stood in the way of saved files: {moved}",))
+        context.standing.tell(
+            warnings=(f"What is left out of saves stood in the way of saved files: {moved}",)
+        )
     context.volume.remember(lease=context.lease.number, durable=False)
     threading.Thread(target=_settle, args=(context,), name="restored-to-disk", daemon=True).start()
 
