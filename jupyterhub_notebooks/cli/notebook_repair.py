@@ -11,7 +11,10 @@ from ..errors import Damaged
 from .agreeing import REMOVE_DAMAGED, REPAIRED, YES
 from .where import STATE_VARIABLE, opened, settings_of
 
-_LOST = "The next start has what is left. Where somebody has a copy of a lost file: put it back then, and it is saved."
+_LOST = (
+    "The next start has what is left. Where the notebook's volume still has those files, it keeps them beside as a recovery "
+    "snapshot."
+)
 
 
 @click.command("repair")

@@ -89,6 +89,15 @@ def repair(
     head = max((number for number, head in heads.items() if head.kind == "save"), default=0)
     if of is not None and of in unreadable:
         head_of(space, of)
+    if unreadable and not heads:
+        raise Damaged(
+            "None of the snapshots can be read",
+            "There is nothing that a repair could go by.",
+            [
+                "Save a directory that still has the files: that becomes the next snapshot",
+                "Then run this again",
+            ],
+        )
     if not heads or (of is not None and of not in heads):
         raise NotFound("There is no snapshot that can be repaired", next=["Run: workspace check"])
     found = check(space, space, progress=progress, cancelled=cancelled).errors

@@ -273,6 +273,12 @@ def test_nothing_to_repair_is_said(space, volume):
     damage(space.folder / "store" / "snapshots" / "0000000001", "truncated")
     with pytest.raises(Damaged, match="Snapshot 1"):
         repaired(space, of=1)
+    with pytest.raises(Damaged, match="None of the snapshots can be read"):
+        repaired(space)
+    (volume.files / "x").write_text("y")
+    space.save(volume)
+    assert repaired(space, remove_damaged=True).removed_snapshots == (1,)
+    prune(space.store, now=NOW)
 
 
 class Flips(WorkspaceStore):
