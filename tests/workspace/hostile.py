@@ -263,11 +263,14 @@ class Changing:
         key = self.chance.choice(sorted(keys))
         try:
             fields = json.loads(objects[key])
-        except ValueError:
-            return
+            objects[key] = written({**fields, **self._odd_field(fields)})
+        except (ValueError, RecursionError):
+            return  # it was made odd before
+
+    def _odd_field(self, fields: Any) -> dict[str, Any]:
+        """One of fields with another value."""
         if not isinstance(fields, dict) or not fields:
-            return
-        name = self.chance.choice(sorted(fields))
+            raise ValueError("it was made odd before")
         values = (
             *NUMBERS,
             *ODD_JSON,
@@ -282,8 +285,7 @@ class Changing:
             "0" * 64,
             {"page": "f" * 64},
         )
-        fields[name] = self.chance.choice(values)
-        objects[key] = written(fields)
+        return {self.chance.choice(sorted(fields)): self.chance.choice(values)}
 
     def _moved(self, objects: dict[str, bytes]) -> None:
         """An object that is gone, or lies under another number or an odd key."""
