@@ -113,12 +113,16 @@ def restore_command(
     if replace and asks(yes) and not _may_replace(space, volume, everything):
         print("Nothing was changed.")
         return
+    _restored(space, volume, which, everything, as_json)
+
+
+def _restored(space: WorkspaceStore, volume: Volume, number: int, everything: bool, as_json: bool) -> None:
     with Bar("Restoring", as_json) as bar:
         report = restore(
             volume,
             space,
             space,
-            which,
+            number,
             never_saved=() if everything else NEVER_SAVED,
             progress=bar.show,
             cancelled=bar.cancelled,
@@ -131,7 +135,7 @@ def restore_command(
         return
     kept = f", {count(report.kept_files, 'file')} were right already" if report.kept_files else ""
     print(
-        f"Restored snapshot {report.number} into {directory}: {count(report.files, 'file')}, "
+        f"Restored snapshot {report.number} into {volume.files}: {count(report.files, 'file')}, "
         f"{show_size(report.size_bytes)}{kept}, in {seconds(report.seconds)}."
     )
 

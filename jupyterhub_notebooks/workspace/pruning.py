@@ -178,8 +178,8 @@ def plan_prune(
             hints.append("A snapshot that goes cannot be read; condemned blocks stay until the next run")
     known = (listed & stored.keys()) - {name for number in due for name in lists[number][1]}
     condemn = unneeded - known - delete
-    began = [at for number, (at, _) in lists.items() if at is not None and number not in due]
-    free_at = max([*began, *([now] if condemn else [])]) + grace if began or condemn else None
+    waits = [at for number, (at, _) in lists.items() if at is not None and number not in due]
+    waits += [now] if condemn else []
     return PrunePlan(
         tuple(sorted(kept)),
         tuple(sorted(heads.keys() - kept)),
@@ -190,7 +190,7 @@ def plan_prune(
         sum(stored[name] for name in known & unneeded),
         tuple(hints),
         made,
-        free_at,
+        max(waits) + grace if waits else None,
     )
 
 

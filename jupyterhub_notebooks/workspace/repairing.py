@@ -85,6 +85,49 @@ def repair(
     after: numbers up to this one were used. remove_damaged: then remove the damaged ones too (``removed_of``). Raises
     NotFound, Damaged (where ``of`` itself cannot be read), Conflict, StorageAway, Cancelled.
     """
+    heads, unreadable, head = _readable(space, of)
+    found = check(space, space, progress=progress, cancelled=cancelled).errors
+    damaged = sorted({number for problem in found for number in problem.snapshots} & heads.keys())
+    last = max([*heads, *unreadable])
+    number = of or _worst(heads, damaged, head, last)
+    kind = "save" if number == head else "recovery"
+    one, made, removed = Mending(space, heads, number, progress, cancelled), 0, 0
+    facts = _Facts(max(last, after) + 1, kind, lease, now, created_by)
+    if number in damaged:
+        one.read()
+        made = _commit(space, heads[number], facts, one.good, len(one.lost))
+        kept = {piece.block for entry in one.good for piece in entry.pieces}
+        removed = _remove_blocks(space, one.broken_blocks - kept)
+    elif of is None and last in unreadable:
+        made = _copy(space, heads[number], facts)
+    newest = _head(space, made or number)
+    bad = [each for each in sorted({*unreadable, *damaged}) if each != (made or last)]
+    report = RepairReport(
+        number,
+        made,
+        kind,
+        newest.files,
+        newest.size_bytes,
+        tuple(one.lost),
+        one.mended,
+        tuple(unreadable),
+        removed,
+        damaged=tuple(damaged),
+        problems=tuple(problem for problem in found if {*problem.snapshots} & {*damaged}),
+        removable=tuple(each for each in bad if not _newer(space, each)),
+    )
+    return removed_of(space, report) if remove_damaged else report
+
+
+def removed_of(space: Repairable, report: RepairReport) -> RepairReport:
+    """Removes what the report says can be; the report after that. Raises StorageAway."""
+    for number in report.removable:
+        space.remove_snapshot(number)
+    return replace(report, removed_snapshots=report.removable, removable=())
+
+
+def _readable(space: Repairable, of: int | None) -> tuple[dict[int, SnapshotHead], list[int], int]:
+    """What can be read, what cannot, and the head, 0 for none. Raises NotFound or Damaged where there is nothing to repair."""
     heads, unreadable = _heads(space)
     head = max((number for number, head in heads.items() if head.kind == "save"), default=0)
     if of is not None and of in unreadable:
@@ -100,44 +143,7 @@ def repair(
         )
     if not heads or (of is not None and of not in heads):
         raise NotFound("There is no snapshot that can be repaired", next=["Run: workspace check"])
-    found = check(space, space, progress=progress, cancelled=cancelled).errors
-    damaged = sorted({number for problem in found for number in problem.snapshots} & heads.keys())
-    last = max([*heads, *unreadable])
-    number = of or _worst(heads, damaged, head, last)
-    kind = "save" if number == head else "recovery"
-    one, made, removed = Mending(space, heads, number, progress, cancelled), 0, 0
-    facts = _Facts(max(last, after) + 1, kind, lease, now, created_by)
-    if number in damaged:
-        one.read()
-        made = _commit(space, heads[number], facts, one.good, len(one.lost))
-        kept = {piece.block for entry in one.good for piece in entry.pieces}
-        removed = _remove_blocks(space, one.broken_blocks - kept)
-    elif of is None and last in unreadable:
-        made = _copy(space, heads[number], facts)
-    newest = head_of(space, made or number)
-    bad = [one for one in sorted({*unreadable, *damaged}) if one != (made or last)]
-    report = RepairReport(
-        number,
-        made,
-        kind,
-        newest.files,
-        newest.size_bytes,
-        tuple(one.lost),
-        one.mended,
-        tuple(unreadable),
-        removed,
-        damaged=tuple(damaged),
-        problems=tuple(problem for problem in found if {*problem.snapshots} & {*damaged}),
-        removable=tuple(number for number in bad if not _newer(space, number)),
-    )
-    return removed_of(space, report) if remove_damaged else report
-
-
-def removed_of(space: Repairable, report: RepairReport) -> RepairReport:
-    """Removes what the report says can be; the report after that. Raises StorageAway."""
-    for number in report.removable:
-        space.remove_snapshot(number)
-    return replace(report, removed_snapshots=report.removable, removable=())
+    return heads, unreadable, head
 
 
 def _worst(heads: dict[int, SnapshotHead], damaged: Sequence[int], head: int, last: int) -> int:

@@ -2,12 +2,9 @@
 
 import json
 import os
-import pty
 import re
-import select
 import subprocess
 import sys
-import time
 import zipfile
 
 import pytest
@@ -398,62 +395,6 @@ def test_a_newest_snapshot_that_cannot_be_read_is_made_up_for_and_prune_names_th
     assert said("prune", "--store", store)[0] == 0
 
 
-def at_a_terminal(*arguments, answer=""):
-    """(exit code, what a person at a terminal sees), who types answer at the first question."""
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "jupyterhub_notebooks.cli", "workspace", *map(str, arguments)]
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    seen, answered, until = "", False, time.monotonic() + 60
-    while time.monotonic() < until:
-        if not select.select([ours], [], [], 0.1)[0]:
-            if process.poll() is not None:
-                break
-            continue
-        try:
-            seen += os.read(ours, 65536).decode(errors="replace")
-        except OSError:  # its other end was closed
-            break
-        if answer and not answered and seen.rstrip().endswith("]:"):
-            os.write(ours, answer.encode() + b"\n")
-            answered = True
-    else:
-        process.kill()
-    os.close(ours)
-    return process.wait(), seen.replace("\u00a0", " ").replace("\r\n", "\n")
-
-
-def test_a_person_is_asked_before_snapshots_go_and_a_script_is_not(said, two, store):
-    none = ("prune", "--store", store, "--keep-hours", 0, "--keep-days", 0, "--keep-weeks", 0)
-    status, seen = at_a_terminal(*none, answer="n")
-    assert (status, seen.splitlines()[-1]) == (0, "Nothing was removed.")
-    assert re.search(r"Remove snapshot 1 \(the oldest of \d+ \w+ 20\d\d\) and keep 1\? \[y/N\]", seen)
-    assert len(said("list", "--store", store)[1].splitlines()) == 2
-    status, seen = at_a_terminal(*none, answer="y")
-    assert (status, "Removed 1 snapshot, kept 1." in seen) == (0, True)
-    status, seen = at_a_terminal(*none, "--yes")
-    assert (status, "[y/N]" in seen) == (0, False)
-
-
-@pytest.mark.parametrize("answer", ["leave", "save", "replace"])
-def test_a_person_is_told_what_is_not_saved_before_it_is_replaced(said, two, files, store, tmp_path, answer):
-    (files / "mine").write_text("not saved")
-    command = ("restore", files, "--store", store, "--snapshot", 1, "--replace")
-    status, seen = at_a_terminal(*command, answer=answer)
-    assert status == 0
-    assert f"Not saved yet in {files}: 1 file with 9 B, such as mine." in seen
-    assert (files / "mine").exists() == (answer == "leave")
-    snapshots = said("list", "--store", store)[1].splitlines()
-    assert len(snapshots) == (3 if answer == "save" else 2)
-    if answer == "save":
-        assert said("cat", 3, "mine", "--store", store)[0] == 0
-
-
-def test_what_is_told_of_a_replaced_directory_is_asked_of_nobody_where_nothing_is_unsaved(two, files, store):
-    status, seen = at_a_terminal("restore", files, "--store", store, "--replace", "--snapshot", 1)
-    assert (status, "Not saved" in seen, "Restored snapshot 1" in seen) == (0, False, True)
-
-
 def test_the_list_has_the_name_that_people_look_for_and_says_where_nothing_is_saved(
     said, files, store, tmp_path
 ):
@@ -461,32 +402,3 @@ def test_the_list_has_the_name_that_people_look_for_and_says_where_nothing_is_sa
     assert said("snapshots", "--store", store) == said("list", "--store", store)
     (tmp_path / "store" / "snapshots" / "0000000001").unlink()
     assert said("list", "--store", store)[1].startswith("Nothing is saved here yet. Save a directory with")
-
-
-@pytest.fixture
-def many(said, files, store):
-    for folder in range(6):
-        (files / f"d{folder}").mkdir()
-        for file in range(300):
-            (files / f"d{folder}" / f"f{file}").write_text(f"{folder} {file}")
-    said("save", files, "--store", store)
-    (files / "d3" / "f3").write_text("changed")
-    said("save", files, "--store", store)
-
-
-def test_what_reads_listings_counts_what_it_reads(said, many, files, store):
-    for command in (("check",), ("sizes",), ("prune",), ("prune", "--dry-run")):
-        status, seen = at_a_terminal(*command, "--store", store)
-        assert status == 0
-        counted = {tuple(map(int, one)) for one in re.findall(r"(\d+) of (\d+) pages read", seen)}
-        assert counted and max(counted)[0] > 3, (command, seen)
-        assert all(done <= total for done, total in counted)
-    for command in (("diff", 1, 2), ("list", "--snapshot", 1)):
-        status, seen = at_a_terminal(*command, "--store", store)
-        assert (status, "pages\u00a0read" in seen or "pages read" in seen or "page read" in seen) == (
-            0,
-            True,
-        ), seen
-    status, seen = at_a_terminal("check", files, "--store", store)
-    assert f"Looking at {files}"[:20] in seen
-    assert "Looking at" in at_a_terminal("space", files)[1]
