@@ -28,11 +28,12 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Problem:
-    """what is wrong, and what it costs in words; snapshots that it touches."""
+    """what is wrong, and what it costs in words; snapshots that it touches; block: the name of what is damaged, if any."""
 
     what: str
     cost: str = ""
     snapshots: tuple[int, ...] = ()
+    block: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ class _Check:
                     f"Lost in {_snapshots(numbers)}: {count(gap.ref.files, 'file')} with {show_size(gap.ref.size_bytes)}, "
                     f"{gap.where()}; the rest can be repaired"
                 )
-            self.errors.append(Problem(what, cost, numbers))
+            self.errors.append(Problem(what, cost, numbers, gap.ref.name.hex()))
 
     def _page(self, ref: PageRef) -> None:
         self.pages[ref.name] = ref.length
@@ -262,7 +263,8 @@ class _Check:
         more = f" and {len(need.files) - _SHOWN} more" if len(need.files) > _SHOWN else ""
         numbers = tuple(sorted(need.snapshots))
         cost = f"Cannot be restored: {', '.join(files)}{more}, in {_snapshots(numbers)}"
-        self.errors.append(Problem(f"Block {name.hex()[:12]} is damaged: {why}", cost, numbers))
+        what = f"Block {name.hex()[:12]} is damaged: {why}"
+        self.errors.append(Problem(what, cost, numbers, name.hex()))
 
 
 def _snapshots(numbers: Sequence[int]) -> str:

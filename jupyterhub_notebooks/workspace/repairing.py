@@ -1,6 +1,6 @@
 """Making the best of damage: a new snapshot without what is lost, and the names of what that is.
 
-Promises: nothing of what was there is changed before the new snapshot is committed; a file is in it only where all its
+Promises: nothing that can be read is changed before the new snapshot is committed; a file is in it only where all its
 bytes were read and verified; a file whose bytes lie whole in another snapshot is taken from there; what is lost is named
 with the newest snapshot that has an older version. Nothing is taken for damaged after one bad read. A damaged block is
 removed only where its own bytes show that nothing can be made of it, so that a later save can store it again. Damaged
@@ -10,7 +10,7 @@ snapshots are removed only where that is asked for, and none that a newer versio
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -19,7 +19,7 @@ from ..errors import Damaged, NotFound
 from . import fetching
 from .blocks import beyond_use, encode
 from .checking import Problem, check
-from .entries import FILE, Entry
+from .entries import FILE
 from .keys import WrongKey, keys_of
 from .mending import Lost, Mending
 from .pages import build
@@ -91,15 +91,17 @@ def repair(
     last = max([*heads, *unreadable])
     number = of or _worst(heads, damaged, head, last)
     kind = "save" if number == head else "recovery"
-    one, made, removed = Mending(space, heads, number, progress, cancelled), 0, 0
+    one, made = Mending(space, heads, number, progress, cancelled), 0
+    named = {bytes.fromhex(problem.block) for problem in found if problem.block}
     facts = _Facts(max(last, after) + 1, kind, lease, now, created_by)
     if number in damaged:
         one.read()
-        made = _commit(space, heads[number], facts, one.good, len(one.lost))
-        kept = {piece.block for entry in one.good for piece in entry.pieces}
-        removed = _remove_blocks(space, one.broken_blocks - kept)
+        made = _commit(space, heads[number], facts, one, {*one.broken_blocks, *named})
     elif of is None and last in unreadable:
         made = _copy(space, heads[number], facts)
+    removed = _remove_blocks(
+        space, (one.broken_blocks | named) - {piece.block for entry in one.good for piece in entry.pieces}
+    )
     newest = _head(space, made or number)
     bad = [each for each in sorted({*unreadable, *damaged}) if each != (made or last)]
     report = RepairReport(
@@ -193,13 +195,17 @@ class _Facts:
     created_by: str
 
 
-def _commit(space: Repairable, old: SnapshotHead, facts: _Facts, good: Sequence[Entry], lost: int) -> int:
-    """Writes pages that are not there, then the snapshot."""
-    keys = keys_of(space)
+def _commit(
+    space: Repairable, old: SnapshotHead, facts: _Facts, left: Mending, broken: Collection[bytes]
+) -> int:
+    """Writes pages that are not there, or are there broken, then the snapshot."""
+    keys, good = keys_of(space), left.good
     listing = build(good, keys)
     stored, present = 0, []
     for page in listing.pages:
         body = encode(page.plain, keys, page.ref.name)
+        if page.ref.name in broken:
+            _remove_blocks(space, {page.ref.name})
         if space.put(page.ref.name.hex(), body):
             stored += len(body)
         else:
@@ -211,7 +217,7 @@ def _commit(space: Repairable, old: SnapshotHead, facts: _Facts, good: Sequence[
         files=len(files),
         entries=len(good),
         stored_bytes=stored,
-        skipped=lost,
+        skipped=len(left.lost),
         root=listing.root,
     )
     return _put(space, old.number, head, facts, tuple(present))

@@ -149,6 +149,21 @@ def test_an_older_snapshot_is_repaired_beside_the_head(space, volume):
     assert [entry.path for entry in listing(space.store, space.store, 3)] == [b"y"]
 
 
+def test_a_page_of_the_repaired_listing_that_lies_there_broken_is_written_anew(space, volume):
+    many(volume)
+    space.save(volume)
+    (volume.files / "zz").write_bytes(large(1))
+    space.save(volume)
+    first, second = (leaves_of(head_of(space.store, n).root, fetcher(space.store)) for n in (1, 2))
+    (page,) = {ref.name for ref in first} - {ref.name for ref in second}
+    damage(stored(space, page))
+    damage(block(space, 2, b"zz"))
+    report = repaired(space)
+    assert [lost.path for lost in report.lost] == ["zz"]
+    assert page in {ref.name for ref in leaves_of(head_of(space.store, 3).root, fetcher(space.store))}
+    assert [problem.snapshots for problem in errors(space)] == [(2,)]
+
+
 def test_damaged_snapshots_can_be_removed_so_that_prune_goes_on(space, volume):
     for number in (1, 2, 3):
         (volume.files / "x").write_bytes(large(number))
@@ -212,6 +227,11 @@ def test_an_old_snapshot_that_is_damaged_is_told_though_the_newest_is_whole(spac
     damage(block(space, 1, b"x"))
     report = repaired(space)
     assert (report.of, report.number, report.damaged, report.left) == (2, 0, (1,), (1,))
+    assert report.removed_blocks == 1  # so that a save of the same content stores it again
+    other = space.volume("other")
+    (other.files / "x").write_bytes(large(1))
+    space.save(other, kind="recovery")
+    assert not errors(space)
 
 
 def test_a_damaged_recovery_snapshot_above_the_head_is_repaired_beside_it(space, volume):
