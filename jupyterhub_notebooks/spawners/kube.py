@@ -23,7 +23,7 @@ from kubespawner.slugs import safe_slug
 from traitlets import Bool, Enum, Integer, default
 
 from ..errors import ConfigError, DatabaseAway
-from ..ledger import Session, intents
+from ..ledger import Session, intents, sessions
 from ..profiles.choosing import Abilities, Launch
 from ..settings import Settings
 from . import foreign, podchecks, podends, podrefused, pods, podwatch
@@ -36,6 +36,8 @@ from .refusing import NotStarted
 from .waiting import Patience, unless_fails
 
 LOOK_SECONDS = 0.1
+#: An agent that was not told of its end by its machine for so long is told by services/agents.
+UNHEARD_SECONDS = 10.0
 REQUEST_SECONDS = 10.0
 #: A kubelet gives 2 s to what is ended by force.
 KILLED_SECONDS = 20.0
@@ -232,8 +234,10 @@ class KubeNotebookSpawner(ContainedSpawner, Watching):
 
     async def _end(self, session: Session) -> None:
         """Asks for the end of a session's pod, with the grace for its last save, and returns once nothing of its agent
-        runs. A cluster that does not answer, or refuses, is asked again, and the agent told by services/agents instead."""
+        runs. A cluster that does not answer, or refuses, is asked again, and the agent told by services/agents instead; so
+        it is where its machine does not hear of it, as one does for up to a minute after its cluster was away."""
         asked = told = False
+        since = 0.0
         while True:
             try:
                 pod = await self._pod(session.id)
@@ -242,7 +246,10 @@ class KubeNotebookSpawner(ContainedSpawner, Watching):
                 if not asked:
                     # what never ran has nothing to save, and its machine may be busy with its image for minutes
                     await self._delete(pod, int(self.settings.save_timeout_seconds) if pods.began(pod) else 0)
+                    since = time.monotonic()
                 asked = True
+                if not told and pods.began(pod) and time.monotonic() - since > UNHEARD_SECONDS:
+                    told = await self._told_to_finish(session)
                 await asyncio.sleep(LOOK_SECONDS)
             except AWAY as error:
                 self.log.warning("The end of session %s is asked for again: %s", session.id, error)
@@ -250,8 +257,11 @@ class KubeNotebookSpawner(ContainedSpawner, Watching):
                 await asyncio.sleep(podwatch.AWAY_SECONDS)
 
     async def _told_to_finish(self, session: Session) -> bool:
-        """Whether the order could be written; an agent follows it with its next heartbeat."""
+        """Whether the order could be written, or is not needed; an agent follows it with its next heartbeat."""
         try:
+            row = await self.ledger.run(sessions.get, session.id)
+            if row.phase in ("saving", "ended"):
+                return True
             stop = await self.ledger.run(intents.last_stop, session.id)
             cause = stop.cause if stop is not None else "stopped"
             await self.ledger.run(intents.ask, session.id, "finish", cause, None, datetime.now(UTC))
@@ -362,6 +372,7 @@ class KubeNotebookSpawner(ContainedSpawner, Watching):
         }  # an API that gets a body reads nothing else
         if grace_seconds is not None:
             body["gracePeriodSeconds"] = grace_seconds
+        self.log.info("Deleting pod %s/%s, grace %s s", self.namespace, meta["name"], grace_seconds)
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 await self.api.delete_namespaced_pod(
@@ -372,6 +383,7 @@ class KubeNotebookSpawner(ContainedSpawner, Watching):
         except ApiException as error:
             if error.status not in (404, 409):
                 raise
+            self.log.info("Pod %s/%s is not there any more (%s)", self.namespace, meta["name"], error.status)
 
 
 def _is_beside(session: Session, launch: Launch) -> bool:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol
 
-from ..clock import from_text, to_text
+from ..clock import to_text
 from ..errors import BadInput, Damaged, NotFound
 from .keys import WrongKey
 from .layout import parse_condemned
@@ -23,7 +23,7 @@ from .marking import Marked
 from .pool import threads
 from .ports import Blocks, Snapshots
 from .retention import Dated, Rule, keep
-from .snapshots import SnapshotHead, head_of
+from .snapshots import SnapshotHead, head_of, time_of
 
 #: The shortest time between condemning a block and deleting it: longer than any save takes.
 LEAST_GRACE = timedelta(hours=24)
@@ -246,11 +246,13 @@ def _lists(space: Removable) -> tuple[dict[int, tuple[datetime | None, tuple[str
     for number in space.condemned():
         try:
             fields, names = parse_condemned(space.condemned_object(number))
-            lists[number] = (from_text(str(fields.get("at"))), names)
+            at = time_of(fields.get("at"))
         except NotFound:
             continue
         except (Damaged, ValueError):
-            lists[number] = (None, ())
+            at, names = None, ()
+        lists[number] = (at, names if at is not None else ())
+        if at is None:
             hints.append(f"The list of condemned blocks {number} cannot be read; it is made anew")
     return lists, hints
 

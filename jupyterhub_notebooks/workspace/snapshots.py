@@ -163,14 +163,20 @@ def _int(fields: dict[str, Any], name: str, number: int | None) -> int:
 
 
 def _time(text: Any, number: int | None) -> datetime:
-    """Far enough from the first and the last year that it can be shown in any zone and counted with."""
+    at = time_of(text)
+    if at is None:
+        raise _odd(number, "its time is no time")
+    return at
+
+
+def time_of(text: Any) -> datetime | None:
+    """The time of an object, far enough from the first and the last year that it can be shown in any zone and counted with;
+    None for anything else."""
     try:
         at = from_text(text) if isinstance(text, str) else None
     except ValueError:
-        at = None
-    if at is None or not _FIRST_YEAR <= at.year <= _LAST_YEAR:
-        raise _odd(number, "its time is no time")
-    return at
+        return None
+    return at if at is not None and _FIRST_YEAR <= at.year <= _LAST_YEAR else None
 
 
 def parse_object(body: bytes, magic: str, most_bytes: int, what: str) -> dict[str, Any]:

@@ -51,7 +51,10 @@ def test_what_a_parser_takes_can_be_written_shown_and_counted_with(good, value):
                 assert taken.at - timedelta(days=300_000) < taken.at.astimezone() + timedelta(days=300_000)
 
 
-@pytest.mark.parametrize("value", [float("nan"), "1e999", "0001-01-01T00:00:00+14:00", "\ud800", "deep 960"])
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), "1e999", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z", "\ud800", "deep 960"],
+)
 @pytest.mark.parametrize("key", OBJECTS)
 def test_every_reader_ends_in_words(good, tmp_path, key, value):
     for field in OBJECTS[key]:
