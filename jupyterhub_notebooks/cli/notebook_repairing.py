@@ -27,7 +27,8 @@ from ..workspace import (
     parse_snapshot,
     workspace_prefix,
 )
-from ..workspace.keys import OPEN, Keys, key_of_text, unwrap
+from ..workspace.fetching import certain
+from ..workspace.keys import OPEN, Keys, WrongKey, key_of_text, unwrap
 from ..workspace.layout import WorkspaceFacts
 from ..workspace.repairing import RepairReport, repair
 from .agreeing import agreed
@@ -72,15 +73,44 @@ def repaired(
 
 
 def _found_again(space: WorkspaceStore, workspace: str) -> None:
-    """Has workspace.json say what the ledger says. Raises Damaged where a newer version wrote it."""
+    """Has workspace.json say what the ledger says, where it is lost or damaged, or says something else than the snapshots.
+
+    Raises Damaged where a newer version wrote it, or where the snapshots say something else than the ledger; WrongKey
+    where it, or they, are encrypted with a key that the ledger lacks. Then nothing is written.
+    """
     try:
-        there = space.facts()
+        there = certain(space.facts)
+    except WrongKey:
+        raise
     except Damaged:
         there = None
-    if there is None or (there.id, there.lease, there.key) != (workspace, "service", space.keys.id):
-        now = to_text(SYSTEM_CLOCK.now())
-        founding.refound(space, WorkspaceFacts(workspace, "service", now, CREATED_BY, space.keys.id))
-        print("workspace.json was lost or damaged. It is written again, as the ledger says.", file=sys.stderr)
+    if there is not None and there.key is not None and space.keys.id is None:
+        raise _without_key(f"Its key is {there.key}.")
+    if there is not None and (there.id, there.lease, there.key) == (workspace, "service", space.keys.id):
+        return
+    try:
+        told = founding.told_by_snapshots(space)
+    except WrongKey as error:
+        raise (_without_key(error.why) if space.keys.id is None else error) from error
+    agrees = told is not None and (told.id, told.key) == (workspace, space.keys.id)
+    if not agrees and (told is not None or (there is not None and space.numbers())):
+        raise Damaged(
+            "workspace.json does not say what the ledger says, and no snapshot does",
+            "Nothing was changed.",
+            ["Look for them in a copy of the store, or put back a copy of the ledger"],
+        )
+    now = to_text(SYSTEM_CLOCK.now())
+    founding.refound(space, WorkspaceFacts(workspace, "service", now, CREATED_BY, space.keys.id))
+    was = "was lost or damaged" if there is None else "said something else than the ledger"
+    print(f"workspace.json {was}. It is written again, as the ledger says.", file=sys.stderr)
+
+
+def _without_key(why: str) -> WrongKey:
+    return WrongKey(
+        "This workspace is encrypted, and its key is not in the ledger",
+        f"{why} Nothing was changed.".lstrip(),
+        ["Put back a copy of the ledger that has it"],
+    )
 
 
 class Indexed(WorkspaceStore):

@@ -7,10 +7,11 @@ import subprocess
 import sys
 
 import pytest
+from sqlalchemy import delete
 
 from jupyterhub_notebooks.cli.main import cli, run
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
-from jupyterhub_notebooks.ledger import audit, notebooks, reverting, sessions, snapshots
+from jupyterhub_notebooks.ledger import audit, notebooks, reverting, sessions, snapshots, tables
 from jupyterhub_notebooks.ledger.locks import Locks
 from jupyterhub_notebooks.names import new_id
 from jupyterhub_notebooks.services.janitor.pruning import Pruner
@@ -146,3 +147,40 @@ async def test_a_lost_workspace_json_does_not_turn_encryption_on_over_what_is_th
     key = await ensure_workspace(hub.ledger, space.store, reference, hub.book.workspace, now)
     assert (key, space.facts().key) == (None, None)
     assert not check(space, space).errors
+
+
+@pytest.mark.parametrize("how", ["whole", "lost"])
+def test_a_ledger_without_the_key_of_an_encrypted_workspace_has_nothing_written(hub, said, tmp_path, how):
+    assert hub.run().wait(60) == 0
+    workspace = notebooks.get(hub.ledger, hub.book.id).workspace
+    first = tmp_path / "store" / "workspaces" / workspace / "workspace.json"
+    if how == "lost":
+        first.unlink()
+    was = first.read_bytes() if how == "whole" else None
+    with hub.ledger.write() as connection:  # as in a copy from before
+        connection.execute(delete(tables.workspace_keys))
+    status, _, err = said("mara/churn")
+    assert (status, "written again" in err) == (5, False), err
+    assert "its key is not in the ledger" in err and "Put back a copy of the ledger that has it" in err
+    assert (first.read_bytes() if first.exists() else None) == was
+
+
+def test_a_workspace_json_that_was_changed_is_written_again_only_where_the_snapshots_agree(
+    hub, said, tmp_path
+):
+    assert hub.run().wait(60) == 0
+    workspace = notebooks.get(hub.ledger, hub.book.id).workspace
+    first = tmp_path / "store" / "workspaces" / workspace / "workspace.json"
+    was, key = json.loads(first.read_text()), hub.present().keys.id
+    first.write_text(first.read_text().replace(key, "0" * len(key)))
+    status, _, err = said("mara/churn")
+    assert (status, "workspace.json said something else than the ledger." in err) == (0, True), err
+    assert json.loads(first.read_text())["encryption"] == was["encryption"]
+
+    first.write_text(first.read_text().replace(key, "0" * len(key)))
+    for one in (first.parent / "snapshots").iterdir():
+        one.write_bytes(b"{")
+    changed = first.read_bytes()
+    status, _, err = said("mara/churn")
+    assert (status, "and no snapshot does. Nothing was changed." in err) == (7, True), err
+    assert first.read_bytes() == changed
