@@ -160,8 +160,22 @@ def _may_replace(space: WorkspaceStore, volume: Volume, everything: bool) -> boo
         facts = space.facts()
         assert facts is not None
         report, head = saved_now(space, volume, facts.id, everything=everything)
-        print(saved(report, volume, head))
+        print(saved(report, volume, head), file=sys.stderr)
+        return _saved_enough(report.skipped)
     return answer != "leave"
+
+
+def _saved_enough(skipped: tuple[tuple[str, str], ...]) -> bool:
+    """Whether to replace although the save had to leave out what skipped names: a person's word where it did."""
+    if not skipped:
+        return True
+    say_skipped(skipped)
+    return click.confirm(
+        f"Not in that snapshot as it is now: {count(len(skipped), 'path')}. What cannot be read would be lost. "
+        "Replace all the same?",
+        default=False,
+        err=True,
+    )
 
 
 def _copied(

@@ -1,5 +1,6 @@
 """What a person at a terminal sees of the workspace commands: questions before something goes, and how far work is."""
 
+import ctypes
 import os
 import pty
 import re
@@ -13,13 +14,20 @@ import pytest
 from .test_workspace import files, said, store, two  # noqa: F401  (fixtures)
 
 
-def at_a_terminal(*arguments, answer=""):
-    """(exit code, what a person at a terminal sees), who types answer at the first question."""
+def as_others():
+    """Modes of files bind this process as they bind people, also where it is root's."""
+    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+
+
+def at_a_terminal(*arguments, answer="", begin=None):
+    """(exit code, what a person at a terminal sees), who types answer at the first question, the parts of a tuple at each."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "jupyterhub_notebooks.cli", "workspace", *map(str, arguments)]
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=begin)
     os.close(theirs)
-    seen, answered, until = "", False, time.monotonic() + 60
+    answers = [answer] if isinstance(answer, str) and answer else list(answer)
+    seen, until = "", time.monotonic() + 60
     while time.monotonic() < until:
         if not select.select([ours], [], [], 0.1)[0]:
             if process.poll() is not None:
@@ -29,9 +37,8 @@ def at_a_terminal(*arguments, answer=""):
             seen += os.read(ours, 65536).decode(errors="replace")
         except OSError:  # its other end was closed
             break
-        if answer and not answered and seen.rstrip().endswith("]:"):
-            os.write(ours, answer.encode() + b"\n")
-            answered = True
+        if answers and seen.rstrip().endswith("]:"):
+            os.write(ours, answers.pop(0).encode() + b"\n")
     else:
         process.kill()
     os.close(ours)
@@ -62,6 +69,20 @@ def test_a_person_is_told_what_is_not_saved_before_it_is_replaced(said, two, fil
     assert len(snapshots) == (3 if answer == "save" else 2)
     if answer == "save":
         assert said("cat", 3, "mine", "--store", store)[0] == 0
+
+
+@pytest.mark.parametrize("second", ["", "y"])
+def test_a_person_is_asked_again_where_a_file_could_not_be_saved_first(said, two, files, store, second):  # noqa: F811
+    (files / "mine").write_text("not saved")
+    (files / "secret").write_text("cannot be read")
+    (files / "secret").chmod(0)
+    command = ("restore", files, "--store", store, "--snapshot", 1, "--replace")
+    _, seen = at_a_terminal(*command, answer=("save", second), begin=as_others)
+    assert "Saved snapshot 3" in seen
+    assert "secret: it cannot be read" in seen
+    assert "Not in that snapshot as it is now: 1 path." in seen
+    assert (files / "secret").exists() == (files / "mine").exists() == (second == "")
+    assert said("cat", 3, "mine", "--store", store)[0] == 0
 
 
 def test_what_is_told_of_a_replaced_directory_is_asked_of_nobody_where_nothing_is_unsaved(two, files, store):  # noqa: F811
