@@ -22,7 +22,7 @@ from . import key_files
 from .progress_bar import Bar
 from .store_options import parsed
 from .workspace_exporting import TO_OPTION, Folder
-from .workspace_opening import BREAK, leased, store_option, volume_of
+from .workspace_opening import BREAK, leased, not_here, opened, store_option, volume_of
 
 
 @click.command("encrypt")
@@ -72,9 +72,10 @@ def encrypt_command(
         raise BadInput("Both addresses are the same", next=["Name another with --to"], field="--to")
     if not to_options and old_url.startswith("s3:") and new_url.startswith("s3:"):
         to_options = store_options
-    old = WorkspaceStore(open_store(old_url, parsed(store_options), create=False))
-    facts = old.unlock(key_files.given())
+    old = opened(old_url, store_options, create=False)
+    facts = old.facts()
     if facts is None:
+        not_here(old, old_url)  # a removal takes the snapshots first and workspace.json last
         _removed_before(old_url, new_url, to_options, new_key, directories)
         return
     if facts.lease == "service":

@@ -89,6 +89,21 @@ def test_ended_while_the_old_one_is_removed_it_removes_the_rest(place, capsys):
     assert "has 3\u00a0snapshots" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("how", ["lost", "damaged"])
+def test_a_lost_workspace_json_is_not_taken_for_a_removal_that_is_done(place, capsys, how):
+    assert run(cli, move()) == 0
+    opened("new", "key").remove_snapshot(3)  # as where the first run was cut off
+    facts = Path("old/workspace.json")
+    facts.unlink() if how == "lost" else facts.write_text("{")
+    capsys.readouterr()
+    assert run(cli, move("--for", "w")) == 7
+    out, err = capsys.readouterr()
+    assert (out, "workspace repair" in err) == ("", True)
+    assert run(cli, ["workspace", "repair", "--store", url("old")]) == 0
+    assert run(cli, move("--remove-old")) == 0
+    whole(place / "back")
+
+
 def test_a_place_with_another_workspace_or_other_snapshots_is_refused(place, capsys):
     (place / "other").mkdir()
     (place / "other" / "x").write_text("x")
