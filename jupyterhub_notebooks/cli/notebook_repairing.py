@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from ..clock import SYSTEM_CLOCK, to_text
 from ..errors import Conflict, Damaged
-from ..ledger import Ledger, notebooks, sessions, snapshots, workspace_keys
+from ..ledger import Ledger, notebooks, snapshots, workspace_keys
 from ..ledger import repairing as rows
 from ..ledger.locks import Locks
 from ..ledger.snapshots import Facts
@@ -49,7 +49,7 @@ def repaired(
 ) -> RepairReport:
     """One repair. Raises Refusal where the notebook runs or has unsaved files, and what ``repair`` raises."""
     store = open_store(settings.store, settings.store_options, create=False, serialized=True)
-    notebook = notebooks.get(base, sessions.resolve(base, which).notebook)
+    notebook = notebooks.resolve(base, which)
     workspace = rows.stopped(base, notebook.id)
     with _alone(base, workspace) as locks:
         space = Indexed(store, base, notebook.id, workspace, locks)

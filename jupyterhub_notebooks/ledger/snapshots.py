@@ -198,11 +198,13 @@ def by_session(ledger: Ledger, ids: Sequence[str]) -> dict[str, tuple[int, int]]
 
 
 def reserved(ledger: Ledger, before: datetime) -> list[Snapshot]:
-    """Rows of all workspaces that wait to be settled since before then, in sessions that are closed."""
+    """Rows of all workspaces that wait to be settled since before then, in sessions that are closed or, as of a notebook
+    that never ran, in none."""
+    over = sessions.c.id.is_(None) | (sessions.c.closed_at < before)
     query = (
         select(snapshots)
-        .join(sessions, sessions.c.id == snapshots.c.session)
-        .where(snapshots.c.state == "reserved", snapshots.c.at < before, sessions.c.closed_at < before)
+        .outerjoin(sessions, sessions.c.id == snapshots.c.session)
+        .where(snapshots.c.state == "reserved", snapshots.c.at < before, over)
     )
     with ledger.read() as connection:
         return [made(Snapshot, row) for row in connection.execute(query.order_by(snapshots.c.at))]

@@ -156,6 +156,7 @@ async def behind(context: Context, person: Person, view: NotebookView, now: date
     return {
         "own": own,
         "called": name,
+        "repairs": f"{view.owner.hub_name}/{address_part(view.notebook.server_name)}",
         "clock": clock_of(context, view.session, [one for one in told if one.session == view.session.id], now)
         if view.session
         else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -11,14 +12,15 @@ from sqlalchemy import delete
 
 from jupyterhub_notebooks.cli.main import cli, run
 from jupyterhub_notebooks.clock import SYSTEM_CLOCK
-from jupyterhub_notebooks.ledger import audit, notebooks, reverting, sessions, snapshots, tables
+from jupyterhub_notebooks.ledger import audit, notebooks, reverting, sessions, snapshots, tables, users
 from jupyterhub_notebooks.ledger.locks import Locks
+from jupyterhub_notebooks.ledger.snapshots import Facts
 from jupyterhub_notebooks.names import new_id
 from jupyterhub_notebooks.services.janitor.pruning import Pruner
 from jupyterhub_notebooks.services.janitor.storage import Storage
 from jupyterhub_notebooks.services.keys import ensure_workspace
 from jupyterhub_notebooks.settings import VARIABLE
-from jupyterhub_notebooks.workspace import Volume, check, claim_root, listing, open_store, restore
+from jupyterhub_notebooks.workspace import Volume, check, claim_root, listing, open_store, restore, save
 
 from .test_key_encrypt import Hub
 
@@ -46,9 +48,9 @@ def rows(hub):
     return {row.number: (row.kind, row.state, row.name) for row in found}
 
 
-def lose(hub, number, path):
+def lose(hub, number, path, space=None):
     """The block of a file of that snapshot is gone."""
-    space = hub.present()
+    space = space or hub.present()
     entry = next(entry for entry in listing(space, space, number) if entry.path == path)
     space.remove_block(entry.pieces[0].block.hex())
 
@@ -94,6 +96,31 @@ def test_a_row_whose_object_is_gone_is_made_up_for(hub, said):
     assert status == 0, out
     assert "Saved snapshot 2 again as snapshot 4, because the newest cannot be read" in out
     assert rows(hub).keys() == {1, 2, 4}
+
+
+def test_a_notebook_that_never_ran_is_found_and_another_ones_name_is_not_taken_for_it(hub, said):
+    now = SYSTEM_CLOCK.now()
+    other = users.seen(hub.ledger, "petra", "2026-01-01T00:00:00Z", now)
+    copy = notebooks.ensure(hub.ledger, other.id, "churn", now)
+    lose(hub, 2, b"2/large")
+    status, _, err = said("churn", "--remove-damaged")
+    assert (status, "More than one notebook is called churn" in err) == (5, True)
+    assert rows(hub).keys() == {1, 2, 3}
+
+    space = hub.space(copy.workspace)
+    space.create(copy.workspace, lease="service", now=now)
+    space.commit = lambda number, body, facts: space.put_snapshot(number, body)
+    known = {"workspace_id": copy.workspace, "now": now, "created_by": "a test"}
+    volume = Volume(hub.files, hub.files.parent / "of the copy")
+    save(volume, space, space, number=1, parent=None, **known)
+    facts = Facts("save", hashlib.sha256(space.get(1)).hexdigest(), 1, 1, 1)
+    reverting.adopt(hub.ledger, copy.id, copy.workspace, facts, "", now)
+    lose(hub, 1, b"3/large", space)
+    status, out, err = said("petra/churn")
+    assert (status, "Lost: 3/large" in out) == (7, True), out + err
+    found = {row.number: row.state for row in snapshots.of_workspace(hub.ledger, copy.workspace)}
+    assert found == {1: "committed", 2: "committed"}
+    assert rows(hub).keys() == {1, 2, 3}
 
 
 def test_a_running_notebook_or_one_that_is_being_saved_is_left_alone(hub, said):

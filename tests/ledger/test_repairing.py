@@ -1,9 +1,12 @@
 """The rows of a stopped notebook whose snapshots are repaired or removed because they are damaged."""
 
+from datetime import timedelta
+
 import pytest
+from sqlalchemy import update
 
 from jupyterhub_notebooks.errors import Conflict, Refusal
-from jupyterhub_notebooks.ledger import audit, repairing, reverting, snapshots
+from jupyterhub_notebooks.ledger import audit, repairing, reverting, sessions, snapshots, tables
 from jupyterhub_notebooks.ledger.snapshots import Facts
 
 from .conftest import NOW
@@ -41,6 +44,21 @@ def test_a_row_whose_object_was_not_written_goes_again(ledger, book):  # noqa: F
     repairing.reserve(ledger, book.id, space, 5, FACTS, NOW)
     repairing.settle(ledger, book.id, space, 5, 4, NOW, written=False)
     assert rows(ledger, space).keys() == {1, 2, 3, 4}
+
+
+def test_a_row_of_a_notebook_that_never_ran_is_settled_too_where_it_was_cut_off(ledger, made, book):  # noqa: F811
+    never = made.notebook(made.user("petra"))
+    repairing.reserve(ledger, never.id, never.workspace, 1, FACTS, NOW)
+    assert [row.workspace for row in snapshots.reserved(ledger, NOW + timedelta(minutes=1))] == [
+        never.workspace
+    ]
+    assert not snapshots.reserved(ledger, NOW)
+    made.session(book)
+    with ledger.write() as connection:
+        connection.execute(
+            update(tables.snapshots).values(session=sessions.of_notebook(ledger, book.id, 1)[0].id)
+        )
+    assert not snapshots.reserved(ledger, NOW + timedelta(minutes=1))  # its session runs
 
 
 def test_nothing_is_written_once_the_notebook_was_started(ledger, made, book):  # noqa: F811

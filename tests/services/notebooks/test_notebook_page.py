@@ -169,7 +169,7 @@ async def test_a_page_says_where_old_snapshots_stay_because_something_is_damaged
     space, now = saved.notebook.workspace, site.context.now()
     storage.pruned(site.ledger, space, now, problem="Snapshot 1 is damaged")
     page = body(await site.page(token, "n/mara/churn"))
-    assert told in page and "jupyterhub-notebooks notebook repair churn" in page
+    assert told in page and "jupyterhub-notebooks notebook repair mara/churn" in page
     storage.pruned(site.ledger, space, now)  # a look that could not be: nothing new is known
     assert told in body(await site.page(token, "n/mara/churn"))
     storage.pruned(site.ledger, space, now, 1000)
