@@ -21,7 +21,7 @@ from ..errors import Conflict, NotebooksError
 from ..retrying import delays
 from .context import Context
 from .errors import LeaseLost, Oversized, SessionClosed
-from .space import SpaceWords
+from .space import SpaceAside, SpaceWords
 
 if TYPE_CHECKING:
     from ..workspace.saving import Pending, SaveReport
@@ -52,7 +52,7 @@ class Saver:
 
         self._blocks, self._snapshots = context.store(Patience(patience_seconds, cancelled))
         self._next: int | None = None
-        self.space = space or SpaceWords(context)
+        self.space = space or SpaceWords(context, cancelled=cancelled)
 
     def look(self) -> Pending | None:
         """What changed since base; None: nothing. Also said with the next heartbeat."""
@@ -166,7 +166,7 @@ class PeriodicSaves:
 
     def _run(self) -> None:
         yield_to_others()
-        space = SpaceWords(self._context)
+        space = SpaceAside(self._context, self._ending.is_set)
         space.begun()
         saver: Saver | None = None
         wait = self._interval

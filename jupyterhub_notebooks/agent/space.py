@@ -1,13 +1,16 @@
 """How full the workspace is, told at the start and after each save: at 80 % and 95 % of its size, and above it what can go.
 
-Promises: one sentence at a time, taken back when it holds no more; never stops or delays a save; looks for what fills the
-space only where there is something to tell, and at most every ten minutes.
+Promises: one sentence at a time, taken back when it holds no more; never stops a save, nor does ``SpaceAside`` delay one
+or the session's end; looks for what fills the space only where there is something to tell, and at most every ten minutes.
 """
 
 from __future__ import annotations
 
+import threading
 import time
+import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import messages
@@ -29,10 +32,15 @@ NO_SPACE = f"{messages.title('disk full')}: {messages.why('disk full')}"
 
 
 class SpaceWords:
-    """Of one session. ``saved`` is called from the thread that saves."""
+    """Of one session, told by the thread that calls. After ``cancelled`` nothing more is told. Raises nothing."""
 
-    def __init__(self, context: Context, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._context, self._monotonic = context, monotonic
+    def __init__(
+        self,
+        context: Context,
+        monotonic: Callable[[], float] = time.monotonic,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._context, self._monotonic, self._cancelled = context, monotonic, cancelled
         self._said = ""
         self._looked_at: float | None = None
         self._refused_at: float | None = None
@@ -75,15 +83,22 @@ class SpaceWords:
 
     def _look(self) -> tuple[Fill, ...]:
         from ..workspace import fills
+        from ..workspace.ports import Cancelled
 
+        context = self._context
         try:
-            return fills.look(self._context.volume.files, self._context.answer.never_saved).fills
-        except (OSError, NotebooksError) as error:
-            self._context.log.say(f"What fills the workspace could not be looked at: {error}")
+            return fills.look(context.volume.files, context.answer.never_saved, self._cancelled).fills
+        except Cancelled:
+            return ()
+        except Exception as error:  # whatever lies there, saves go on
+            if not isinstance(error, OSError | NotebooksError):
+                for line in traceback.format_exception(error):
+                    context.log.write(line.rstrip("\n"))
+            context.log.say(f"What fills the workspace could not be looked at: {error}")
             return ()
 
     def _say(self, words: str) -> None:
-        if words == self._said:
+        if words == self._said or self._cancelled():
             return
         if self._said:
             self._context.standing.take_back(self._said)
@@ -91,3 +106,44 @@ class SpaceWords:
             self._context.standing.tell(warnings=(words,))
             self._context.log.say(words)
         self._said = words
+
+
+class SpaceAside(SpaceWords):
+    """The same, told by a thread of its own that nobody waits for; of what comes while it looks only the newest is told."""
+
+    def __init__(self, context: Context, cancelled: Callable[[], bool]) -> None:
+        super().__init__(context, cancelled=cancelled)
+        self._lock = threading.Lock()
+        self._waiting: Callable[[], None] | None = None
+        self._running = False
+
+    def saved(self, size_bytes: int) -> None:
+        self._hand(partial(super().saved, size_bytes))
+
+    def too_much(self) -> None:
+        self._hand(super().too_much)
+
+    def _hand(self, tell: Callable[[], None]) -> None:
+        with self._lock:
+            self._waiting = tell
+            if self._running:
+                return
+            self._running = True
+        try:
+            threading.Thread(target=self._run, name="space", daemon=True).start()
+        except RuntimeError as error:  # no more threads: it is told after the next save
+            self._context.log.say(f"How full the workspace is could not be told: {error}")
+            with self._lock:
+                self._running = False
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                tell, self._waiting = self._waiting, None
+                if tell is None:
+                    self._running = False
+                    return
+            try:
+                tell()
+            except Exception as error:
+                self._context.log.say(f"How full the workspace is could not be told: {error!r}")

@@ -18,6 +18,7 @@ from ..units import count, show_size
 from . import ignore, scanning
 from .cell_outputs import RUN_BYTES, outputs_size
 from .entries import DIRECTORY, FILE, Entry, shown
+from .pool import ask_now_and_then
 from .scanning import Found
 
 #: Smaller ones are not worth a line.
@@ -92,15 +93,22 @@ class Space:
     fills: tuple[Fill, ...]
 
 
-def look(files: os.PathLike[str] | str, never_saved: Sequence[str] = ()) -> Space:
-    """What fills the directory. Raises BadInput where there is none."""
+def look(
+    files: os.PathLike[str] | str,
+    never_saved: Sequence[str] = (),
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Space:
+    """What fills the directory. Raises BadInput where there is none, Cancelled."""
     root = os.fsencode(files)
     if not os.path.isdir(root):
         raise BadInput(f"There is no directory {os.fsdecode(root)}", next=["Name a directory"], field="DIR")
-    found = scanning.walk(root, ignore.Ignore()).found
+    found = scanning.walk(root, ignore.Ignore(), cancelled).found
     leave = ignore.of(root, never_saved)
     return measure(
-        found, _left_out(found, leave), lambda path: _tracked(root, path), lambda path: _outputs(root, path)
+        found,
+        _left_out(found, leave),
+        lambda path: _tracked(root, path),
+        lambda path: _outputs(root, path, cancelled),
     )
 
 
@@ -274,9 +282,14 @@ def _left_out(found: Sequence[Found], leave: ignore.Ignore) -> Callable[[bytes],
     known: dict[bytes, bool] = {b"": False}
 
     def left_out(path: bytes) -> bool:
-        if path not in known:
-            known[path] = path in out or left_out(path.rpartition(b"/")[0])
-        return known[path]
+        unknown = []
+        while path not in known:
+            unknown.append(path)
+            path = path.rpartition(b"/")[0]
+        below = known[path]
+        for path in reversed(unknown):
+            below = known[path] = below or path in out
+        return below
 
     return left_out
 
@@ -314,10 +327,10 @@ def _index_has(path: bytes, name: bytes) -> bool | None:
     return False
 
 
-def _outputs(root: bytes, path: bytes) -> int:
+def _outputs(root: bytes, path: bytes, cancelled: Callable[[], bool]) -> int:
     """Bytes of the outputs of all cells, as they stand in the file; 0 where it is no notebook that can be read."""
     try:
-        return outputs_size(_runs(os.path.join(root, path)))
+        return outputs_size(ask_now_and_then(_runs(os.path.join(root, path)), cancelled))
     except OSError:
         return 0
 

@@ -52,6 +52,22 @@ def crowded(tmp_path):
     return tmp_path
 
 
+def test_folders_that_lie_very_deep_in_each_other_are_looked_at(tmp_path):
+    deep = tmp_path / "deep"
+    deep.mkdir()
+    put(deep, "big", 20 * MB)
+    here = os.open(deep, os.O_RDONLY)
+    for _ in range(1200):
+        os.mkdir(b"d", dir_fd=here)
+        here, above = os.open(b"d", os.O_RDONLY, dir_fd=here), here
+        os.close(above)
+    with open(os.open("below", os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=here), "wb") as file:
+        file.truncate(20 * MB)
+    os.close(here)
+    space = look(deep, ["d/d/d/"])
+    assert (space.size_bytes, space.unsaved_bytes) == (20 * MB, 20 * MB)
+
+
 def by_path(space):
     return {one.path: one for one in space.fills}
 
