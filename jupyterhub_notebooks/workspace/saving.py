@@ -17,7 +17,7 @@ from functools import partial
 
 from ..contract import Progress
 from ..errors import BadInput, Damaged, Denied, NotFound, Refusal
-from . import glancing, ignore, lastseen, scanning
+from . import bounds, glancing, ignore, lastseen, scanning
 from .comparing import (
     FILE_BYTES,
     Plan,
@@ -83,8 +83,8 @@ def save(
 ) -> SaveReport:
     """Saves volume as snapshot ``number``, made from ``parent`` (0 or None: from none).
 
-    Raises Refusal while a restore is unfinished or where a save would not follow from the volume's base; Cancelled;
-    Conflict where another was first; StorageAway; Damaged.
+    Raises Refusal while a restore is unfinished, where a save would not follow from the volume's base, or where there is more
+    than a restore takes; Cancelled; Conflict where another was first; StorageAway; Damaged.
     """
     began = time.monotonic()
     if keys_of(blocks).id != keys_of(snapshots).id:
@@ -216,6 +216,7 @@ class _Save:
         else:
             base, leaves = None, []  # two listings in memory are enough
             listing = build(after, self.keys)
+            bounds.refuse_larger(listing, after, size)
             leaves = lastseen.leaves_of(listing)
             self._commit(storing, listing, number, parent, kind, now, created_by, (size, files, len(after)))
         at = number or (self.volume.base or 0)
