@@ -218,6 +218,11 @@ def _print_prune(report: PruneReport) -> None:
 @BREAK
 @REPAIRED
 @REMOVE_DAMAGED
+@click.option(
+    "--no-hub",
+    is_flag=True,
+    help="Where workspace.json is lost and no lease was ever taken: no Hub writes this workspace, that is certain.",
+)
 @YES
 @click.pass_context
 def repair_command(
@@ -228,6 +233,7 @@ def repair_command(
     break_lease: bool,
     number: int | None,
     remove_damaged: bool,
+    no_hub: bool,
     yes: bool,
 ) -> None:
     """Save what can be saved of a damaged snapshot as a new one, and name what is lost.
@@ -236,7 +242,7 @@ def repair_command(
     is lost, or where damaged snapshots are left.
     """
     space = examined(store, store_options)
-    _found_again(space)
+    _found_again(space, no_hub)
     if number is not None:
         known(space, number)
     with leased(space, None, break_lease) as lease:
@@ -261,20 +267,34 @@ def repair_command(
         context.exit(Damaged.exit_code)
 
 
-def _found_again(space: WorkspaceStore) -> None:
+def _found_again(space: WorkspaceStore, no_hub: bool) -> None:
     """Writes workspace.json again where it is lost or damaged. Raises Refusal where a Hub does that, Damaged."""
     broken, facts = founding.trouble(space), founding.told_by_snapshots(space)
     if broken is None or facts is None:
         return
+    if facts.lease == "service" and no_hub and not _of_a_hub(space):
+        facts = replace(facts, lease="objects")
     if facts.lease == "service":
         raise Refusal(
             f"{broken.what}, and no lease was ever taken here, as in a workspace that a Hub writes",
             "Its commits go through the Hub's service.",
-            ["Repair it with: jupyterhub-notebooks notebook repair USER/NOTEBOOK"],
+            [
+                "Repair it with: jupyterhub-notebooks notebook repair USER/NOTEBOOK",
+                "Where certainly no Hub writes it, as where `workspace encrypt` made it: run again with --no-hub",
+            ],
             label="lease",
         )
     founding.refound(space, facts)
     print(f"{broken.what}. It is written again, as the snapshots say.", file=sys.stderr)
+
+
+def _of_a_hub(space: WorkspaceStore) -> bool:
+    """Whether a workspace.json that can be read says so."""
+    try:
+        facts = space.facts()
+    except Damaged:
+        return False
+    return facts is not None and facts.lease == "service"
 
 
 def removal_question(space: WorkspaceStore, report: RepairReport) -> str:

@@ -1,6 +1,6 @@
 """``workspace encrypt``: an encrypted workspace made of one that is not, or that has another key.
 
-Promises: the old workspace is whole until everything was copied and read back; cut off at any moment, the same command
+Promises: the old workspace is whole until everything was copied and read back; nobody else writes either meanwhile; cut off at any moment, the same command
 (with --break-lease where it was killed) goes on, also in the middle of the removal.
 """
 
@@ -90,7 +90,7 @@ def encrypt_command(
     new.unlock(key)
     if new.create(facts.id, lease="objects", now=SYSTEM_CLOCK.now()).id != facts.id:
         raise Conflict(f"Another workspace lies at {new_url}", next=["Name an empty place"], field="--to")
-    with leased(old, None, break_lease):
+    with leased(old, None, break_lease), leased(new, None, break_lease):
         report = _copy(old, new, facts, as_json)
         said = [_carry(directory, old_url, new_url, old, new) for directory in directories]
         half = set(new.numbers()) > set(report.snapshots)

@@ -40,6 +40,25 @@ def test_it_is_told_as_damage_and_written_again(said, two, files, store, first, 
     assert said("save", files, "--store", store)[1].startswith("Saved snapshot 3:")
 
 
+def test_where_no_lease_was_ever_taken_a_person_says_that_no_hub_writes_it(said, two, store, first, tmp_path):  # noqa: F811
+    was = json.loads(first.read_text())
+    for lease in (tmp_path / "store" / "leases").iterdir():
+        lease.unlink()
+    first.unlink()
+    status, _, err = said("repair", "--store", store)
+    assert (status, "run again with --no-hub" in err, first.exists()) == (5, True, False)
+    assert said("repair", "--store", store, "--no-hub")[0] == 0
+    assert {**json.loads(first.read_text()), "created": ""} == {**was, "created": ""}
+
+
+def test_a_workspace_json_that_names_a_hub_is_believed_before_a_person(said, two, store, first, tmp_path):  # noqa: F811
+    was = json.loads(first.read_text())
+    for lease in (tmp_path / "store" / "leases").iterdir():
+        lease.unlink()
+    first.write_text(first.read_text().replace(was["id"], "0" * 26).replace('"objects"', '"service"'))
+    assert said("repair", "--store", store, "--no-hub")[0] == 5
+
+
 def test_one_of_a_newer_version_is_left_alone(said, two, store, first):  # noqa: F811
     first.write_text(first.read_text().replace('"format":1', '"format":2'))
     was = first.read_bytes()

@@ -104,6 +104,25 @@ def test_a_lost_workspace_json_is_not_taken_for_a_removal_that_is_done(place, ca
     whole(place / "back")
 
 
+def test_what_was_made_loses_its_workspace_json_and_is_repaired(place, capsys):
+    assert run(cli, move()) == 0
+    assert opened("new", "key").current_lease() is None
+    Path("new/workspace.json").unlink()
+    assert run(cli, ["workspace", "repair", "--store", url("new"), "--key", "key"]) == 0
+    assert "It is written again" in capsys.readouterr().err
+    assert opened("new", "key").facts().lease == "objects"
+    whole(place / "back")
+
+
+def test_nobody_else_writes_the_new_place_meanwhile(place, capsys):
+    assert run(cli, move()) == 0
+    new = opened("new", "key")
+    new.take_lease("somebody else", SYSTEM_CLOCK.now())
+    assert run(cli, move()) == 5
+    assert "somebody else holds its lease" in capsys.readouterr().err
+    assert opened("old").current_lease() is None
+
+
 def test_a_place_with_another_workspace_or_other_snapshots_is_refused(place, capsys):
     (place / "other").mkdir()
     (place / "other" / "x").write_text("x")
