@@ -69,10 +69,10 @@ def list_(hub: Where, notebook: str, as_json: bool) -> None:
         told = row["name"] or ("" if row["kind"] == "save" else row["kind"])
         at = show_ago(from_text(row["at"]), now)
         measured = (
-            show_size(row[name]) if row[name] is not None else "-"
-            for name in ("stored_bytes", "shared_bytes")
+            show_size(row[name]) if row.get(name) is not None else "-"
+            for name in ("needed_bytes", "shared_bytes")
         )
-        sizes = (show_size(row["size_bytes"]), show_size(row["added_bytes"]), *measured)
+        sizes = (show_size(row["size_bytes"]), show_size(row["stored_bytes"]), *measured)
         table.add_row(str(row["number"]), at, f"{row['files']:,}", *sizes, told)
     Console().print(table, markup=False)
 

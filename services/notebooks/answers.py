@@ -187,8 +187,8 @@ class UnusedGpus(Answer):
 
 
 class Snapshot(Answer):
-    """kind: save or recovery. name: its user keeps it. added_bytes: what its save added to the store. stored_bytes: all that
-    it needs there, and shared_bytes: what of that earlier ones need too; null until both were measured."""
+    """kind: save or recovery. name: its user keeps it. stored_bytes: what its save added to the store. needed_bytes: all
+    that it needs there, and shared_bytes: what of that earlier ones need too; null until both were measured."""
 
     number: int
     kind: str
@@ -196,8 +196,8 @@ class Snapshot(Answer):
     at: str
     size_bytes: int
     files: int
-    added_bytes: int
-    stored_bytes: int | None
+    stored_bytes: int
+    needed_bytes: int | None
     shared_bytes: int | None
     name: str | None
 

@@ -51,9 +51,9 @@ def session_json(session: Session) -> dict[str, Any]:
 
 
 def snapshot_json(one: Snapshot) -> dict[str, Any]:
-    names = ("number", "kind", "session", "size_bytes", "files", "shared_bytes", "name")
-    stored = {"added_bytes": one.stored_bytes, "stored_bytes": one.measured_bytes}
-    return {name: getattr(one, name) for name in names} | stored | {"at": time_text(one.at)}
+    names = ("number", "kind", "session", "size_bytes", "files", "stored_bytes", "shared_bytes", "name")
+    told = {"needed_bytes": one.measured_bytes, "at": time_text(one.at)}
+    return {name: getattr(one, name) for name in names} | told
 
 
 def card_json(card: Card) -> dict[str, Any]:

@@ -66,8 +66,8 @@ async def test_what_a_save_added_and_what_a_snapshot_needs_are_told_apart(site: 
     number = saved.save({"a.bin": os.urandom(5000)})
     saved.save({"b.bin": os.urandom(100)})
     [second, first] = json.loads((await site.api(token, "notebooks/mara/churn/snapshots")).body)["snapshots"]
-    assert 5000 < first["added_bytes"] < 6000 and second["added_bytes"] < 6000
-    assert (first["stored_bytes"], first["shared_bytes"]) == (None, None)
+    assert 5000 < first["stored_bytes"] < 6000 and second["stored_bytes"] < 6000
+    assert (first["needed_bytes"], first["shared_bytes"]) == (None, None)
     assert "not measured yet" in plain(await site.page(token, "n/mara/churn/snapshots"))
     ledger = ["ledger", "space", "--ledger", str(site.ledger.url)]
     said = CliRunner().invoke(cli, ledger).output.replace("\u00a0", " ")
@@ -76,8 +76,9 @@ async def test_what_a_save_added_and_what_a_snapshot_needs_are_told_apart(site: 
     now, workspace = site.context.now(), saved.notebook.workspace
     storage.pruned(site.ledger, workspace, now, 7000, {number: (5200, 0), number + 1: (6900, 5100)})
     [second, first] = json.loads((await site.api(token, "notebooks/mara/churn/snapshots")).body)["snapshots"]
-    assert (second["stored_bytes"], second["shared_bytes"]) == (6900, 5100)
-    assert (first["stored_bytes"], first["shared_bytes"]) == (5200, 0)
+    assert (second["needed_bytes"], second["shared_bytes"]) == (6900, 5100)
+    assert (first["needed_bytes"], first["shared_bytes"]) == (5200, 0)
+    assert 5000 < first["stored_bytes"] < 6000
     page = plain(await site.page(token, "n/mara/churn/snapshots"))
     assert "5.1 kB shared with earlier ones" in page and "not measured yet" not in page
     assert "7 kB in the store\n" in CliRunner().invoke(cli, ledger).output.replace("\u00a0", " ")
