@@ -51,8 +51,11 @@ def session_json(session: Session) -> dict[str, Any]:
 
 
 def snapshot_json(one: Snapshot) -> dict[str, Any]:
-    names = ("number", "kind", "session", "size_bytes", "files", "stored_bytes", "shared_bytes", "name")
-    told = {"needed_bytes": one.measured_bytes, "at": time_text(one.at)}
+    names = ("number", "kind", "session", "size_bytes", "files", "stored_bytes", "name")
+    needed, shared = one.measured_bytes, one.shared_bytes
+    if needed is None or shared is None:  # an earlier version measured shared_bytes alone
+        needed = shared = None
+    told = {"needed_bytes": needed, "shared_bytes": shared, "at": time_text(one.at)}
     return {name: getattr(one, name) for name in names} | told
 
 

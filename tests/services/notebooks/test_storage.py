@@ -84,6 +84,17 @@ async def test_what_a_save_added_and_what_a_snapshot_needs_are_told_apart(site: 
     assert "7 kB in the store\n" in CliRunner().invoke(cli, ledger).output.replace("\u00a0", " ")
 
 
+async def test_a_snapshot_that_an_earlier_version_measured_in_part_answers_neither(
+    site: Site, tmp_path: Path
+) -> None:
+    token, saved = site.hub.add("mara"), Saved(site, tmp_path)
+    saved.save({"a.bin": os.urandom(5000)})
+    with site.ledger.write() as connection:
+        connection.execute(update(rows).values(shared_bytes=12, measured_bytes=None))
+    [one] = json.loads((await site.api(token, "notebooks/mara/churn/snapshots")).body)["snapshots"]
+    assert (one["needed_bytes"], one["shared_bytes"]) == (None, None)
+
+
 async def test_the_page_says_how_full_it_is_of_what_and_which_snapshots_stay(
     site: Site, tmp_path: Path
 ) -> None:
