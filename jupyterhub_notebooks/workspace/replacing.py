@@ -33,7 +33,7 @@ from .keys import OPEN, Keys
 from .large import joined
 from .placing import Places
 from .pool import Pool, ask_now_and_then
-from .scanning import Found, Seen, found_of, kind_of
+from .scanning import Found, found_of, kind_of
 
 Fill = Callable[[Places, Sequence[tuple[bytes, Entry]]], None]
 #: Names that things in the way are given; a restore that goes on with one that was cut off leaves them.
@@ -50,10 +50,13 @@ class Replaced(NamedTuple):
 
 class _InTheWay(NamedTuple):
     """What stands, left out of saves, where the snapshot has something. files: by path, those that may be right already.
-    others: paths of what has to move."""
+    others: paths of what has to move. closed: directories that keep their owner out, and have to be opened before anything
+    in them moves. hidden: paths that cannot be looked at before that."""
 
     files: dict[bytes, Found]
     others: list[bytes]
+    closed: list[bytes]
+    hidden: list[bytes]
 
 
 def replace(
@@ -74,7 +77,8 @@ def replace(
     seen = scanning.walk(files, leave, cancelled)
     now = {item.path: item for item in seen.found}
     links = links_of(entries)
-    way = _in_the_way(files, places, seen, entries)
+    strange = {*seen.left_out, *(path for path, _ in seen.skipped)}.difference(seen.blind)
+    way = _in_the_way(files, places, strange, entries, changing=False)
     now |= way.files
     right = _right_already(files, entries, now, links, cancelled, keys)
     moving = [*way.others, *_others(files, entries, way.files, right, keys)]
@@ -85,12 +89,16 @@ def replace(
     ]
     odd = _odd(seen.found, entries)
     closed = [item.path for item in seen.found if item.kind == DIRECTORY and item.mode & 0o700 != 0o700]
-    del seen, now, way  # the contents need the memory
+    closed, hidden = closed + way.closed, way.hidden
+    del seen, now, way, strange  # the contents need the memory
     places.make_folder(ASIDE)
     fill(places, wanted)
     begin()
     for path in closed:
         places.make_folder(path)
+    if hidden:
+        way = _in_the_way(files, places, set(hidden), entries, changing=True)
+        moving += [*way.others, *_others(files, entries, way.files, right, keys)]
     moved = [_spare(places, path) for path in sorted(moving, key=order)]
     moved += _remove(places, odd, cancelled)
     for number, entry in ask_now_and_then(enumerate(entries), cancelled):
@@ -103,11 +111,13 @@ def _aside(number: int) -> bytes:
     return ASIDE + b"/%d" % number
 
 
-def _in_the_way(files: bytes, places: Places, seen: Seen, entries: Sequence[Entry]) -> _InTheWay:
-    """What the walk did not enter and the snapshot has all the same. Raises Refusal."""
-    strange = {*seen.left_out, *(path for path, _ in seen.skipped)}.difference(seen.blind)
+def _in_the_way(
+    files: bytes, places: Places, strange: set[bytes], entries: Sequence[Entry], changing: bool
+) -> _InTheWay:
+    """What the walk did not enter (strange and below) and the snapshot has all the same. changing: directories that keep their
+    owner out are opened on the way; otherwise nothing is changed. Raises Refusal."""
     device = os.stat(files).st_dev
-    way = _InTheWay({}, [])
+    way = _InTheWay({}, [], [], [])
     inside = mounted = b"\0"  # no path begins so
     for entry in entries if strange else ():
         path = entry.path
@@ -115,15 +125,24 @@ def _in_the_way(files: bytes, places: Places, seen: Seen, entries: Sequence[Entr
             if path not in strange:
                 continue
             inside = path + b"/"
-        about = places.look(path)
+        try:
+            about = places.look(path)
+        except PermissionError:
+            if changing:
+                raise
+            way.hidden.append(path)
+            continue
         another = about is not None and about.st_dev != device
         if entry.kind == DIRECTORY and another:
             mounted = mounted if path.startswith(mounted) else path + b"/"
         elif another or path.startswith(mounted):
             raise _elsewhere(path)
-        if about is None or (kind := kind_of(about)) is None or kind == entry.kind == DIRECTORY:
+        if about is None or (kind := kind_of(about)) is None:
             continue
-        if kind == entry.kind == FILE and about.st_size == entry.size:
+        if kind == entry.kind == DIRECTORY:
+            if about.st_mode & 0o700 != 0o700 and not another:
+                places.make_folder(path) if changing else way.closed.append(path)
+        elif kind == entry.kind == FILE and about.st_size == entry.size:
             way.files[path] = found_of(path, kind, about)
         elif not (kind == entry.kind == SYMLINK and _target(files, path) == entry.target):
             way.others.append(path)

@@ -5,15 +5,18 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from jupyterhub_notebooks.errors import Damaged, NoSpace, Refusal
-from jupyterhub_notebooks.workspace import Cancelled, Volume, scanning
+from jupyterhub_notebooks.workspace import Cancelled, Volume, WorkspaceStore, open_store, scanning
 from jupyterhub_notebooks.workspace import volume as volumes
 from jupyterhub_notebooks.workspace.placing import Places
 
-from .conftest import tree
+from .conftest import NOW, WORKSPACE, Space, tree
+from .test_placing import NOBODY, in_a_child
 
 STEPS = {
     Places: ("make_folder", "move", "remove", "remove_all", "dress_folder", "symlink", "undo_differences"),
@@ -200,6 +203,63 @@ def test_a_file_that_is_left_out_and_stands_in_a_folder_s_place_is_moved_aside(s
     (volume.files / name).write_text("only here, too")
     [(_, aside)] = space.restore(volume, 2).moved
     assert (volume.files / aside).read_text() == "only here, too"
+
+
+@pytest.fixture
+def reachable():
+    """A workspace that can be reached, and is owned, by the account that ``as_nobody`` takes."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        store = WorkspaceStore(open_store((folder / "store").as_uri()))
+        store.create(WORKSPACE, lease="objects", now=NOW)
+        store.take_lease("a test", NOW)
+        yield Space(folder, store)
+
+
+def as_nobody(folder: Path, act) -> None:
+    """Runs act in a process that modes keep out, whoever runs the tests."""
+
+    def lowered():
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+        act()
+
+    if os.geteuid() == 0:
+        for path in [folder, *folder.rglob("*")]:
+            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    in_a_child(lowered)
+
+
+@pytest.mark.parametrize("mode", [0o555, 0o500, 0o400, 0o300, 0o200, 0o000])
+def test_a_left_out_folder_that_keeps_its_owner_out_is_opened_for_what_has_to_move(reachable, mode):
+    volume = reachable.volume()
+    data = volume.files / "data"
+    (data / "deep").mkdir(parents=True)
+    (data / "deep" / "x").write_text("saved")
+    (data / "same").write_text("the same")
+    (data / "link").symlink_to("same")
+    (data / "deep").chmod(0o750)
+    data.chmod(0o755)
+    reachable.save(volume)
+    (data / "deep" / "x").write_text("only here")
+    (data / "link").unlink()
+    (data / "link").mkdir()
+    (data / "link" / "only").write_text("only here, too")
+    (volume.files / ".notebookignore").write_text("data/\n")
+    (data / "deep").chmod(mode)
+    data.chmod(mode)
+
+    as_nobody(reachable.folder, lambda: reachable.restore(volume, 1))
+    assert volume.situation() == "kept"
+    assert (data / "deep" / "x").read_text() == "saved"
+    assert (data / "deep" / "x.before-restore-1").read_text() == "only here"
+    assert (data / "same").read_text() == "the same" and not (data / "same.before-restore-1").exists()
+    assert os.readlink(data / "link") == "same"
+    assert (data / "link.before-restore-1" / "only").read_text() == "only here, too"
+    assert [oct(path.stat().st_mode & 0o777) for path in (data, data / "deep")] == ["0o755", "0o750"]
 
 
 def test_wherever_it_is_killed_nothing_that_was_moved_aside_is_lost(space, volume):
