@@ -4,7 +4,8 @@ Promises: nothing that can be read is changed before the new snapshot is committ
 bytes were read and verified; a file whose bytes lie whole in another snapshot is taken from there; what is lost is named
 with the newest snapshot that has an older version. Nothing is taken for damaged after one bad read. A damaged block is
 removed only where its own bytes show that nothing can be made of it, so that a later save can store it again. Damaged
-snapshots are removed only where that is asked for, and none that a newer version wrote.
+snapshots are removed only where that is asked for, and none that a newer version wrote; nor is an older state put above
+such a one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from ..errors import Damaged, NotFound
+from ..errors import Damaged, NotFound, Refusal
 from . import fetching
 from .blocks import beyond_use, encode
 from .checking import Problem, check
@@ -83,7 +84,8 @@ def repair(
     number where only that is. A highest number that cannot be read is followed by a copy of the head.
 
     after: numbers up to this one were used. remove_damaged: then remove the damaged ones too (``removed_of``). Raises
-    NotFound, Damaged (where ``of`` itself cannot be read), Conflict, StorageAway, Cancelled.
+    NotFound, Damaged (where ``of`` itself cannot be read), Refusal (where a newer version wrote a snapshot above the
+    head, but for a recovery of ``of``), Conflict, StorageAway, Cancelled.
     """
     heads, unreadable, head = _readable(space, of)
     found = check(space, space, progress=progress, cancelled=cancelled).errors
@@ -134,6 +136,8 @@ def _readable(space: Repairable, of: int | None) -> tuple[dict[int, SnapshotHead
     head = max((number for number, head in heads.items() if head.kind == "save"), default=0)
     if of is not None and of in unreadable:
         head_of(space, of)
+    if of is None or of == head:
+        _not_above_newer(space, [number for number in unreadable if number > head])
     if unreadable and not heads:
         raise Damaged(
             "None of the snapshots can be read",
@@ -146,6 +150,18 @@ def _readable(space: Repairable, of: int | None) -> tuple[dict[int, SnapshotHead
     if not heads or (of is not None and of not in heads):
         raise NotFound("There is no snapshot that can be repaired", next=["Run: workspace check"])
     return heads, unreadable, head
+
+
+def _not_above_newer(space: Repairable, unreadable: Sequence[int]) -> None:
+    """Raises Refusal where the newest state is a newer version's: what this one would make the newest is older."""
+    newer = [number for number in unreadable if _newer(space, number)]
+    if newer:
+        raise Refusal(
+            f"Snapshot {newer[-1]} was made by a newer version of this program",
+            "An older state would become the newest. Nothing was changed.",
+            ["Repair it with a newer version of jupyterhub-notebooks"],
+            label="newer_version",
+        )
 
 
 def _worst(heads: dict[int, SnapshotHead], damaged: Sequence[int], head: int, last: int) -> int:

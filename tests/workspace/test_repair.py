@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from jupyterhub_notebooks.errors import Damaged, NotFound
+from jupyterhub_notebooks.errors import Damaged, NotFound, Refusal
 from jupyterhub_notebooks.workspace import WorkspaceStore, check, listing, open_store
 from jupyterhub_notebooks.workspace.blocks import encode
 from jupyterhub_notebooks.workspace.fetching import fetcher
@@ -257,6 +257,26 @@ def test_a_snapshot_of_a_newer_version_is_not_removed(space, volume):
     report = repaired(space, remove_damaged=True)
     assert (report.removed_snapshots, report.left) == ((), (1,))
     assert old.exists()
+
+
+@pytest.mark.parametrize("what", ["whole", "damaged", "asked for", "a recovery above", "the only one"])
+def test_no_older_state_is_put_above_a_newer_versions_save(space, volume, what):
+    numbers = (2,) if what == "the only one" else (1, 2)
+    for number in numbers:
+        (volume.files / "x").write_bytes(large(number))
+        (volume.files / "y").write_text("y")
+        space.save(volume, number=number)
+    if what == "a recovery above":
+        space.save(volume, number=3, kind="recovery")
+    newer = space.folder / "store" / "snapshots" / "0000000002"
+    newer.write_bytes(newer.read_bytes().replace(b'"format":1', b'"format":2'))
+    if what in ("damaged", "asked for", "a recovery above"):
+        damage(block(space, 1, b"x"))
+    before = tree(space.folder / "store")
+    with pytest.raises(Refusal, match=r"Snapshot 2 was made by a newer version") as refused:
+        repaired(space, remove_damaged=True, of=1 if what == "asked for" else None)
+    assert "newer version" in refused.value.next[0]
+    assert tree(space.folder / "store") == before
 
 
 def test_another_name_of_a_file_whose_page_is_lost_is_a_file_of_its_own(space, volume):
