@@ -180,3 +180,21 @@ def test_a_directory_store_on_a_full_disk_leaves_the_snapshot_before(space, volu
     assert space.store.numbers() == [1]
     assert space.save(volume).number == 2
     sound(space.store)
+
+
+def test_what_stopped_writers_left_in_a_directory_store_is_removed_by_the_next_one(space, volume):
+    fill(volume)
+    space.save(volume)
+    aside = space.folder / "store" / ".aside"
+    assert list(aside.iterdir()) == []
+    left, young = aside / ("ab" * 8), aside / ("cd" * 8)
+    left.write_bytes(b"x" * 1000)
+    young.write_bytes(b"y" * 1000)  # its writer may still be there
+    long_ago = os.stat(left).st_mtime - 2 * 3600
+    os.utime(left, (long_ago, long_ago))
+    other = DirectoryStore(space.folder / "store")
+    assert other.put_new("snapshots/0000000009", b"z")
+    assert list(aside.iterdir()) == [young]
+    os.utime(young, (long_ago, long_ago))
+    other.replace("snapshots/0000000009", b"zz")  # looked for once
+    assert list(aside.iterdir()) == [young]

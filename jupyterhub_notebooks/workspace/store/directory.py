@@ -1,7 +1,8 @@
 """A directory as a store.
 
 Promises: an object appears whole or not at all, by link(2) from a temporary file, which fails where the key exists;
-file and directory are synced before a write returns; a key never leads out of the directory.
+file and directory are synced before a write returns; a key never leads out of the directory; what writers that were
+stopped left beside the objects is removed by a later one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from ...errors import Denied, NoSpace, NotebooksError, NotFound, StorageAway
 from .. import layout
 
 _ASIDE = ".aside"
+#: A file there that was not written to for so long has no writer any more.
+_LEFT_SECONDS = 3600.0
 _PARTS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
@@ -26,6 +29,7 @@ class DirectoryStore:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.url = root.as_uri()
+        self._tidy = False
 
     def get(self, key: str, most_bytes: int | None = None) -> bytes:
         most = layout.most_bytes_of(key) if most_bytes is None else most_bytes
@@ -114,6 +118,9 @@ class DirectoryStore:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with open(handle, "wb") as file:
+                if not self._tidy:
+                    self._tidy = True
+                    _remove_left(folder, os.fstat(handle).st_mtime - _LEFT_SECONDS)
                 file.write(body)
                 file.flush()
                 os.fsync(file.fileno())
@@ -132,6 +139,16 @@ class DirectoryStore:
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
         _sync(folder.parent)
+
+
+def _remove_left(folder: Path, before: float) -> None:
+    """Removes files last written to before that time, which is the file system's own. What cannot be removed stays: it is in
+    nobody's way but for its space."""
+    with suppress(OSError), os.scandir(folder) as items:
+        for item in items:
+            with suppress(OSError):
+                if item.is_file(follow_symlinks=False) and item.stat(follow_symlinks=False).st_mtime < before:
+                    os.unlink(item.path)
 
 
 def _same(path: Path, body: bytes) -> bool:
