@@ -182,6 +182,13 @@ class HubAway(NotebooksError):
     http_status = 503
 
 
+class Declined(NotebooksError):
+    """A person at the terminal was asked, and said no."""
+
+    reason = "declined"
+    exit_code = 14
+
+
 class Unchecked(BadInput):
     """A body of the agent's protocol does not have its shape."""
 
@@ -204,5 +211,6 @@ EXIT_CODES: dict[int, str] = {
     11: "a program that is needed is missing",
     12: "the ledger's database does not answer or has another revision",
     13: "the Hub does not answer",
+    14: "a person at the terminal was asked, and said no",
     130: "interrupted",
 }

@@ -1,4 +1,8 @@
-"""Asking before what cannot be taken back: on a terminal only, so that scripts go on as they did; and the options of what asks."""
+"""Asking before what cannot be taken back, and the options of what asks.
+
+Promises: asked is only where input, output and errors are a terminal and no JSON is wanted; everywhere else a command
+goes on without a word, as scripts and logs need it. What is asked goes to standard error.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +26,11 @@ REMOVE_DAMAGED = click.option(
 )
 
 
-def asks(yes: bool) -> bool:
+def asks(yes: bool, as_json: bool) -> bool:
     """Whether there is a person at a terminal who wants to be asked."""
-    return not yes and sys.stdin.isatty() and sys.stderr.isatty()
+    return not (yes or as_json) and all(one.isatty() for one in (sys.stdin, sys.stdout, sys.stderr))
 
 
-def agreed(question: str, yes: bool) -> bool:
+def agreed(question: str, yes: bool, as_json: bool) -> bool:
     """Whether to go on: what a person at a terminal says (nothing means no), True where there is none to ask."""
-    return not asks(yes) or click.confirm(question, default=False, err=True)
+    return not asks(yes, as_json) or click.confirm(question, default=False, err=True)

@@ -66,7 +66,7 @@ def repaired(
                 cancelled=bar.cancelled,
             )
         keep_name(space, report)
-        if remove_damaged and report.removable and agreed(removal_question(space, report), yes):
+        if remove_damaged and report.removable and agreed(removal_question(space, report), yes, as_json):
             space.going(report)
             report = without_damaged(space, report)
     return report

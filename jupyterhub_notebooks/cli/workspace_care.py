@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from ..clock import SYSTEM_CLOCK, from_text, to_text
-from ..errors import BadInput, Damaged, Refusal
+from ..errors import BadInput, Damaged, Declined, Refusal
 from ..settings import NEVER_SAVED
 from ..units import be, count, parse_duration, show_size
 from ..workspace import WorkspaceStore, changes, check, founding
@@ -145,7 +145,8 @@ def prune_command(
     """Remove old snapshots, and what no snapshot needs any more.
 
     The newest snapshot and named ones stay. Space is free a day later: blocks are listed first, and deleted by the
-    next prune after the grace. Where a snapshot that stays cannot be read, nothing is removed.
+    next prune after the grace. Where a snapshot that stays cannot be read, nothing is removed. The exit code is 14 where
+    a person at a terminal is asked and says no.
     """
     rule = Rule(keep_hours, keep_days, keep_weeks)
     until = _grace(grace)
@@ -164,9 +165,8 @@ def prune_command(
     else:
         with leased(space, None, break_lease):
             todo = planned()
-            if todo.drop and not agreed(_prune_question(todo), yes):
-                print("Nothing was removed.")
-                return
+            if todo.drop and not agreed(_prune_question(todo), yes, as_json):
+                raise Declined("Nothing was removed")
             with Bar("Pruning", as_json) as bar:
                 counted = Counted(space, bar)
                 counted.removes(len(todo.delete))
@@ -257,7 +257,7 @@ def repair_command(
                 cancelled=bar.cancelled,
             )
         keep_name(space, report)
-        if remove_damaged and report.removable and agreed(removal_question(space, report), yes):
+        if remove_damaged and report.removable and agreed(removal_question(space, report), yes, as_json):
             report = without_damaged(space, report)
     if as_json:
         print_json({**asdict(report), "left": report.left})

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from ..clock import SYSTEM_CLOCK
-from ..errors import BadInput, Refusal
+from ..errors import BadInput, Declined, Refusal
 from ..settings import NEVER_SAVED
 from ..units import count, show_size
 from ..workspace import Volume, WorkspaceStore, changes, restore
@@ -81,7 +81,8 @@ def restore_command(
     """Make DIR what a snapshot says, or bring back a part of it.
 
     A restore of everything that was cut off is finished by running it again; until then DIR cannot be saved. With
-    --path or --to nothing is removed, and DIR keeps coming from the snapshot that it comes from.
+    --path or --to nothing is removed, and DIR keeps coming from the snapshot that it comes from. The exit code is 14
+    where a person at a terminal is asked what to do with unsaved files and leaves them.
     """
     if (directory is None) == (to is None):
         raise BadInput("Either DIR or --to says where to write", next=["Name one of them"], field="DIR")
@@ -110,9 +111,8 @@ def restore_command(
             label="not_empty",
         )
     which = chosen(space, number, store)
-    if replace and asks(yes) and not _may_replace(space, volume, everything):
-        print("Nothing was changed.")
-        return
+    if replace and asks(yes, as_json) and not _may_replace(space, volume, everything):
+        raise Declined("Nothing was replaced")
     _restored(space, volume, which, everything, as_json)
 
 

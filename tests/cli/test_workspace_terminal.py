@@ -1,6 +1,7 @@
 """What a person at a terminal sees of the workspace commands: questions before something goes, and how far work is."""
 
 import ctypes
+import json
 import os
 import pty
 import re
@@ -20,11 +21,11 @@ def as_others():
         ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
-def at_a_terminal(*arguments, answer="", begin=None):
+def at_a_terminal(*arguments, answer="", begin=None, out=None):
     """(exit code, what a person at a terminal sees), who types answer at the first question, the parts of a tuple at each."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "jupyterhub_notebooks.cli", "workspace", *map(str, arguments)]
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=begin)
+    process = subprocess.Popen(command, stdin=theirs, stdout=out or theirs, stderr=theirs, preexec_fn=begin)
     os.close(theirs)
     answers = [answer] if isinstance(answer, str) and answer else list(answer)
     seen, until = "", time.monotonic() + 60
@@ -48,7 +49,7 @@ def at_a_terminal(*arguments, answer="", begin=None):
 def test_a_person_is_asked_before_snapshots_go_and_a_script_is_not(said, two, store):  # noqa: F811
     none = ("prune", "--store", store, "--keep-hours", 0, "--keep-days", 0, "--keep-weeks", 0)
     status, seen = at_a_terminal(*none, answer="n")
-    assert (status, seen.splitlines()[-1]) == (0, "Nothing was removed.")
+    assert (status, seen.splitlines()[-1]) == (14, "Nothing was removed.")
     assert re.search(r"Remove snapshot 1 \(the oldest of \d+ \w+ 20\d\d\) and keep 1\? \[y/N\]", seen)
     assert len(said("list", "--store", store)[1].splitlines()) == 2
     status, seen = at_a_terminal(*none, answer="y")
@@ -57,12 +58,44 @@ def test_a_person_is_asked_before_snapshots_go_and_a_script_is_not(said, two, st
     assert (status, "[y/N]" in seen) == (0, False)
 
 
+@pytest.mark.parametrize("how", ["--json", "its output goes elsewhere"])
+def test_nobody_is_asked_whose_terminal_does_not_show_what_is_done(said, two, files, store, tmp_path, how):  # noqa: F811
+    (files / "mine").write_text("not saved")
+    none = ("prune", "--store", store, "--keep-hours", 0, "--keep-days", 0, "--keep-weeks", 0)
+    for command in (("restore", files, "--store", store, "--snapshot", 1, "--replace"), none):
+        with open(tmp_path / "out", "wb") as out:
+            if how == "--json":
+                command += ("--json",)
+            status, seen = at_a_terminal(*command, out=out.fileno())
+        assert (status, "]:" in seen) == (0, False), seen
+        if how == "--json":
+            assert json.loads((tmp_path / "out").read_bytes())
+    assert not (files / "mine").exists()
+    assert len(said("list", "--store", store)[1].splitlines()) == 1
+
+
+def test_what_a_person_is_asked_with_json_is_nothing_also_at_a_whole_terminal(two, store):  # noqa: F811
+    none = ("prune", "--store", store, "--keep-hours", 0, "--keep-days", 0, "--keep-weeks", 0)
+    status, seen = at_a_terminal(*none, "--json")
+    assert (status, json.loads(seen)["removed_snapshots"]) == (0, [1])
+
+
+def test_a_no_leaves_standard_output_empty(two, store):  # noqa: F811
+    none = ("prune", "--store", store, "--keep-hours", 0, "--keep-days", 0, "--keep-weeks", 0)
+    ours, theirs = pty.openpty()
+    status, seen = at_a_terminal(*none, answer="n", out=theirs)
+    assert (status, "Nothing was removed." in seen) == (14, True)
+    assert select.select([ours], [], [], 0)[0] == []
+    os.close(ours)
+    os.close(theirs)
+
+
 @pytest.mark.parametrize("answer", ["leave", "save", "replace"])
 def test_a_person_is_told_what_is_not_saved_before_it_is_replaced(said, two, files, store, tmp_path, answer):  # noqa: F811
     (files / "mine").write_text("not saved")
     command = ("restore", files, "--store", store, "--snapshot", 1, "--replace")
     status, seen = at_a_terminal(*command, answer=answer)
-    assert status == 0
+    assert status == (14 if answer == "leave" else 0)
     assert f"Not saved yet in {files}: 1 file with 9 B, such as mine." in seen
     assert (files / "mine").exists() == (answer == "leave")
     snapshots = said("list", "--store", store)[1].splitlines()
@@ -77,7 +110,8 @@ def test_a_person_is_asked_again_where_a_file_could_not_be_saved_first(said, two
     (files / "secret").write_text("cannot be read")
     (files / "secret").chmod(0)
     command = ("restore", files, "--store", store, "--snapshot", 1, "--replace")
-    _, seen = at_a_terminal(*command, answer=("save", second), begin=as_others)
+    status, seen = at_a_terminal(*command, answer=("save", second), begin=as_others)
+    assert status == (0 if second else 14)
     assert "Saved snapshot 3" in seen
     assert "secret: it cannot be read" in seen
     assert "Not in that snapshot as it is now: 1 path." in seen
