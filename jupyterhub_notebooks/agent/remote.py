@@ -13,7 +13,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -23,7 +22,7 @@ from ..errors import Damaged, NotFound, StorageAway
 from ..retrying import delays
 from ..workspace.keys import OPEN, Keys
 from ..workspace.layout import block_path, most_bytes_of, numbered, too_large
-from ..workspace.pool import threads
+from ..workspace.pool import in_order
 from ..workspace.ports import CommitFacts, MissingBlocks
 from .errors import Contested, LeaseLost
 from .lease import HeldLease
@@ -187,11 +186,15 @@ class RemoteBlocks:
         return True
 
     def not_there(self, names: Sequence[str]) -> list[str]:
-        """Those that are not there: the first byte of each is asked for. Raises StorageAway."""
+        """Those that are not there: the first byte of each is asked for. Raises StorageAway, Cancelled."""
         self.expect(names)
-        with ThreadPoolExecutor(threads(), thread_name_prefix="blocks-there") as executor:
-            there = executor.map(lambda name: self._patience.insist(lambda: self._is_there(name)), names)
-            return [name for name, found in zip(names, there, strict=True) if not found]
+        there = in_order(
+            lambda name: self._patience.insist(lambda: self._is_there(name)),
+            names,
+            self._patience.cancelled,
+            "blocks-there",
+        )
+        return [name for name, found in zip(names, there, strict=True) if not found]
 
     def _is_there(self, name: str) -> bool:
         try:

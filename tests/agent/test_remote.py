@@ -19,7 +19,8 @@ from jupyterhub_notebooks.agent.service import Service
 from jupyterhub_notebooks.contract import Hello, HelloAnswer, Lease
 from jupyterhub_notebooks.errors import BadInput, NotFound, StorageAway
 from jupyterhub_notebooks.workspace import blocks as engine_blocks
-from jupyterhub_notebooks.workspace.ports import CommitFacts
+from jupyterhub_notebooks.workspace.pool import threads
+from jupyterhub_notebooks.workspace.ports import Cancelled, CommitFacts
 
 from .gate import Gate
 from .harness import Notebook, until
@@ -63,6 +64,29 @@ def test_blocks_that_are_not_there_are_found_without_the_bytes_of_the_others(sto
     names = [name for pair in zip(others, [name for name, _ in there], strict=False) for name in pair]
     assert store.blocks.not_there([*names, there[-1][0]]) == others
     assert store.blocks.not_there([]) == []
+
+
+def test_who_asks_for_many_blocks_and_is_stopped_asks_for_no_more_of_them(store: Store, gate: Gate) -> None:
+    names = [os.urandom(32).hex() for _ in range(400)]
+    stop = threading.Event()
+    store.blocks._patience = Patience(5.0, stop.is_set)
+    ended: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            store.blocks.not_there(names)
+        except Cancelled as error:
+            ended.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    with gate.holding("GET", "/blocks/"):
+        asking.start()
+        assert gate.held.wait(30)
+        stop.set()
+        asking.join(30)
+        assert not asking.is_alive() and ended, "it still asks"
+    until(lambda: not any(one.name.startswith("blocks-there") for one in threading.enumerate()), "they end")
+    assert gate.count("GET", "/blocks/") <= threads()
 
 
 def test_a_block_is_written_once_and_read_back(store: Store) -> None:
