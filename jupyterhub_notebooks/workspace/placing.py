@@ -15,8 +15,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import NamedTuple
 
 from ..errors import Damaged
+from .attributes import xattrs_of
 from .entries import Entry, why_not_a_path
 from .stamps import Stamp, stamp_of
 
@@ -27,6 +29,13 @@ _SHARE = 3
 _ZEROS = bytes(65536)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Touched(NamedTuple):
+    """A file that was right but for its mode, time or attributes. changed_ns: its time of change before. stamp: its own now."""
+
+    changed_ns: int
+    stamp: Stamp
 
 
 class Places:
@@ -182,12 +191,22 @@ class Places:
         finally:
             os.close(file)
 
-    def undo_differences(self, path: bytes, entry: Entry) -> None:
-        """Mode, time and attributes of a file whose content is right already."""
+    def undo_differences(self, path: bytes, entry: Entry) -> Touched | None:
+        """Mode, time and attributes of a file whose content is right already. None where nothing had to be touched."""
         handle, name = self.at(path)
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=handle)
         try:
+            before, attributes = os.fstat(file), xattrs_of(file)
+            same = (stat.S_IMODE(before.st_mode), before.st_mtime_ns) == (entry.mode, entry.mtime_ns)
+            if same and attributes == entry.xattrs:
+                return None
+            wanted = dict(entry.xattrs)
+            with suppress(OSError):  # one that stays is seen by the next save
+                for attribute, _ in attributes:
+                    if attribute not in wanted:
+                        os.removexattr(file, attribute)
             self._dress(file, entry)
+            return Touched(before.st_ctime_ns, _stamp(file))
         finally:
             os.close(file)
 

@@ -31,7 +31,7 @@ from .entries import (
 from .ignore import ASIDE, Ignore
 from .keys import OPEN, Keys
 from .large import joined
-from .placing import Places
+from .placing import Places, Touched
 from .pool import Pool, ask_now_and_then
 from .scanning import Found, found_of, kind_of
 
@@ -42,10 +42,12 @@ _BEFORE = b".before-restore-"
 
 
 class Replaced(NamedTuple):
-    """right: how many files were right already. moved: (path, where what was there lies now)."""
+    """right: how many files were right already. moved: (path, where what was there lies now). touched: of those that were right,
+    the ones whose mode, time or attributes were not."""
 
     right: int
     moved: list[tuple[bytes, bytes]]
+    touched: dict[bytes, Touched]
 
 
 class _InTheWay(NamedTuple):
@@ -101,10 +103,11 @@ def replace(
         moving += [*way.others, *_others(files, entries, way.files, right, keys)]
     moved = [_spare(places, path) for path in sorted(moving, key=order)]
     moved += _remove(places, odd, cancelled)
+    touched: dict[bytes, Touched] = {}
     for number, entry in ask_now_and_then(enumerate(entries), cancelled):
-        moved += _put(places, number, entry, links, right)
+        moved += _put(places, number, entry, links, right, touched)
     places.remove_all(ASIDE)
-    return Replaced(len(right), moved)
+    return Replaced(len(right), moved, touched)
 
 
 def _aside(number: int) -> bytes:
@@ -263,15 +266,21 @@ def _spare(places: Places, path: bytes) -> tuple[bytes, bytes]:
 
 
 def _put(
-    places: Places, number: int, entry: Entry, links: dict[bytes, bytes], right: set[bytes]
+    places: Places,
+    number: int,
+    entry: Entry,
+    links: dict[bytes, bytes],
+    right: set[bytes],
+    touched: dict[bytes, Touched],
 ) -> list[tuple[bytes, bytes]]:
-    """Puts one entry in its place; what had to be moved for it."""
+    """Puts one entry in its place; what had to be moved for it. Adds to touched."""
     path = entry.path
     try:
         if entry.kind == DIRECTORY:
             places.make_folder(path)
         elif path in right:
-            places.undo_differences(path, entry)
+            if (one := places.undo_differences(path, entry)) is not None:
+                touched[path] = one
         elif path in links:
             _link(places, links[path], path, number)
         else:

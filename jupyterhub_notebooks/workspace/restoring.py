@@ -207,7 +207,14 @@ class _Restore:
         self.moved = tuple((shown(path), shown(to)) for path, to in replaced.moved)
 
         def settled(item: Found) -> bool:
-            return settled_ns is None or item.ctime_ns <= settled_ns or item.path in written
+            if settled_ns is None or item.ctime_ns <= settled_ns or item.path in written:
+                return True
+            touched = replaced.touched.get(item.path)
+            if touched is None or touched.changed_ns > settled_ns:
+                return False
+            return touched.stamp == stamp_of(
+                item.inode, item.ctime_ns
+            )  # no change but ours since it was compared
 
         self.stamps = _stamps(files, self.entries, leave, settled, self.cancelled)
 

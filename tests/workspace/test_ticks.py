@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from jupyterhub_notebooks.workspace import Volume, comparing, glancing, lastseen, scanning
+from jupyterhub_notebooks.workspace import Volume, changes, comparing, glancing, lastseen, scanning
+from jupyterhub_notebooks.workspace.placing import Places
 
 OLD_NS = 946_684_800_000_000_000
 
@@ -85,6 +86,62 @@ def test_what_a_program_writes_through_a_memory_map_into_a_file_that_a_restore_k
         monkeypatch.setattr(lastseen, "write", real)
         number = space.save(volume).number
         assert (restored(space, number) / "mapped").read_bytes()[:3] == b"020"
+
+
+@pytest.mark.parametrize("sooner", [False, True])
+def test_files_that_a_restore_by_hand_kept_are_not_read_again_but_for_those_that_changed_too_late(
+    space, volume, monkeypatch, sooner
+):
+    for number in range(6):
+        path = volume.files / f"f{number}"
+        path.write_text(f"content {number}")
+        os.utime(path, ns=(OLD_NS, OLD_NS))
+    (volume.files / "f1").chmod(0o640)
+    os.setxattr(volume.files / "f5", "user.mark", b"saved")
+    (volume.files / "other").write_text("first")
+    space.save(volume)
+    (volume.files / "other").write_text("second")
+    (volume.files / "f1").chmod(0o600)
+    os.utime(volume.files / "f2")
+    os.setxattr(volume.files / "f3", "user.more", b"not saved")
+    os.setxattr(volume.files / "f5", "user.mark", b"not saved")
+    was = {path.name: path.stat().st_ctime_ns for path in volume.files.iterdir()}
+    late = max(was.values()) + 10**6
+    while scanning.tick(os.fsencode(volume.files)) <= late:
+        pass
+    monkeypatch.setattr(scanning, "SETTLED_NS", 0 if sooner else 10**12)
+    assert space.restore(volume, 1).kept_files == 6
+    assert (volume.files / "f4").stat().st_ctime_ns == was["f4"]
+    assert os.listxattr(volume.files / "f3") == []
+    assert os.getxattr(volume.files / "f5", "user.mark") == b"saved"
+    assert (volume.files / "f1").stat().st_mode & 0o777 == 0o640
+    monkeypatch.setattr(comparing, "SETTLED_NS", -(10**12))
+    pending = changes(volume)
+    assert pending.pending_files == (0 if sooner else 6)
+    assert space.save(volume).changed_files == (0 if sooner else 6)
+
+
+def test_a_kept_file_that_changes_while_a_restore_by_hand_runs_is_read_again(space, volume, monkeypatch):
+    for name in ("touched", "untouched"):
+        (volume.files / name).write_text("first")
+        os.utime(volume.files / name, ns=(OLD_NS, OLD_NS))
+    space.save(volume)
+    (volume.files / "touched").chmod(0o600)
+    monkeypatch.setattr(scanning, "SETTLED_NS", 0)
+    real = Places.undo_differences
+    began = scanning.tick(os.fsencode(volume.files))
+
+    def written_before(places, path, entry):
+        while scanning.tick(os.fsencode(volume.files)) <= began + 10**7:
+            pass
+        (volume.files / os.fsdecode(path)).write_text("later")  # it was compared already
+        return real(places, path, entry)
+
+    monkeypatch.setattr(Places, "undo_differences", written_before)
+    assert space.restore(volume, 1).kept_files == 2
+    monkeypatch.setattr(comparing, "SETTLED_NS", -(10**12))
+    number = space.save(volume).number
+    assert {path.read_text() for path in restored(space, number).iterdir()} == {"later"}
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS])
