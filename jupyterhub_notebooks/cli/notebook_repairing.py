@@ -69,6 +69,8 @@ def repaired(
         if remove_damaged and report.removable and agreed(removal_question(space, report), yes, as_json):
             space.going(report)
             report = without_damaged(space, report)
+        if not report.left:
+            rows.whole(base, workspace)
     return report
 
 

@@ -16,7 +16,7 @@ from . import audit
 from .database import Ledger
 from .snapshots import Facts, add
 from .stopped import locked
-from .tables import sessions, snapshots
+from .tables import sessions, snapshots, workspaces
 
 
 def stopped(ledger: Ledger, notebook: str) -> str:
@@ -71,6 +71,14 @@ def settle(
         connection.execute(update(snapshots).where(here).values(state="committed", name=name))
         evidence = {"from": parent, "number": number}
         audit.add(connection, now, None, [notebook, workspace], "snapshot.repaired", "damaged", evidence)
+
+
+def whole(ledger: Ledger, workspace: str) -> None:
+    """Nothing of the workspace is damaged any more: no page says so from now on, and its old snapshots are looked at next."""
+    here = workspaces.c.id == workspace
+    with ledger.write() as connection:
+        connection.execute(select(workspaces.c.id).where(here).with_for_update())
+        connection.execute(update(workspaces).where(here).values(prune_problem=None, pruned_at=None))
 
 
 def going(

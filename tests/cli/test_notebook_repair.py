@@ -70,12 +70,15 @@ async def test_a_stopped_notebook_is_repaired_with_its_rows_and_retention_goes_o
 
     status, out, _ = said("mara/churn")
     assert status == 7
+    assert notebooks.workspace(hub.ledger, hub.book.workspace).prune_problem == problem
     assert "Lost: 2/large" in out
     assert "Saved what is left of snapshot 3 as snapshot 4" in out
     assert "To remove snapshots 1-3: notebook repair mara/churn --remove-damaged." in out
     assert rows(hub)[4] == ("save", "committed", "talk")
     status, out, _ = said("mara/churn", "--remove-damaged", "--json")
     assert (status, json.loads(out)["left"]) == (0, [])
+    told = notebooks.workspace(hub.ledger, hub.book.workspace)
+    assert (told.prune_problem, told.pruned_at) == (None, None)
     assert rows(hub).keys() == {4}
     assert space.numbers() == [4]
     assert not check(space, space).errors

@@ -6,7 +6,16 @@ import pytest
 from sqlalchemy import update
 
 from jupyterhub_notebooks.errors import Conflict, Refusal
-from jupyterhub_notebooks.ledger import audit, repairing, reverting, sessions, snapshots, tables
+from jupyterhub_notebooks.ledger import (
+    audit,
+    notebooks,
+    repairing,
+    reverting,
+    sessions,
+    snapshots,
+    storage,
+    tables,
+)
 from jupyterhub_notebooks.ledger.snapshots import Facts
 
 from .conftest import NOW
@@ -37,6 +46,14 @@ def test_a_repaired_snapshot_is_the_newest_and_keeps_the_name_and_damaged_ones_g
         ("snapshot.repaired", "damaged", {"from": 4, "number": 7}),
     ]
     assert audit.broken(ledger) is None
+
+
+def test_what_was_damaged_is_told_no_more_and_the_next_look_comes_soon_once_all_is_whole(ledger, book):  # noqa: F811
+    space = repairing.stopped(ledger, book.id)
+    storage.pruned(ledger, space, NOW, problem="Snapshot 1 is damaged")
+    repairing.whole(ledger, space)
+    told = notebooks.workspace(ledger, space)
+    assert (told.prune_problem, told.pruned_at) == (None, None)
 
 
 def test_a_row_whose_object_was_not_written_goes_again(ledger, book):  # noqa: F811
