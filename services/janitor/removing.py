@@ -15,7 +15,7 @@ import logging
 import resource
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -27,7 +27,7 @@ from jupyterhub_notebooks.ledger.locks import Locks
 from jupyterhub_notebooks.settings import Settings
 from jupyterhub_notebooks.workspace.layout import workspace_prefix
 from jupyterhub_notebooks.workspace.measuring import measure
-from jupyterhub_notebooks.workspace.pruning import carry_out, plan_prune
+from jupyterhub_notebooks.workspace.pruning import NEXT_WHERE_DAMAGED, carry_out, plan_prune
 from jupyterhub_notebooks.workspace.retention import Rule
 from jupyterhub_notebooks.workspace.snapshots import head_of
 from jupyterhub_notebooks.workspace.store import Store, WorkspaceStore
@@ -120,6 +120,12 @@ def times(rows: list[Snapshot], there: list[int]) -> Mapping[int, datetime]:
     return {number: known.get(number, LONG_AGO) for number in there}
 
 
+def next_where_damaged(said: Sequence[str]) -> list[str]:
+    """What the page says: the steps that the damage has of its own, and repair of a Hub's notebook in place of that of a
+    workspace used alone."""
+    return [*(step for step in said if step not in NEXT_WHERE_DAMAGED), *REPAIR]
+
+
 def main(arguments: list[str]) -> int:
     """Prints what was done as one line of JSON. The environment is the janitor's own."""
     running.log_to_stderr("janitor.removing")
@@ -137,7 +143,7 @@ def main(arguments: list[str]) -> int:
         return 0
     except NotebooksError as error:
         if error.exit_code == Damaged.exit_code:
-            error = Damaged(error.title, error.why, REPAIR)
+            error = Damaged(error.title, error.why, next_where_damaged(error.next))
         _say({"error": error.sentence()})
         return error.exit_code
     except MemoryError:

@@ -265,6 +265,8 @@ def test_the_janitor_prunes_what_is_due_in_a_process_of_its_own(notebook):
     notebook.space.remove_snapshot(notebook.listed()[-1])
     answer = asyncio.run(pruner.prune(notebook.id))
     assert "is in the ledger and not in the store" in answer["error"]
+    own, repair = answer["error"].index("Look for it in a copy"), answer["error"].index("notebook repair")
+    assert own < repair
     assert notebooks.workspace(service.ledger, notebook.id).pruned_at > before
 
 
