@@ -67,6 +67,42 @@ def test_who_saw_a_lease_that_two_others_have_held_since_gets_none(raw):
     assert [key for key in raw.objects if key.startswith("leases/")] == ["leases/0000000003"]
 
 
+@pytest.mark.parametrize("moment", ["asked", "had", "others forgotten"])
+def test_a_lease_is_released_where_an_interrupt_comes_while_it_is_taken(raw, monkeypatch, moment):
+    writer = WorkspaceStore(raw)
+    do = {"asked": raw.put_new, "had": raw.put_new, "others forgotten": raw.delete}[moment]
+
+    def interrupted(*request):
+        if moment != "asked":
+            do(*request)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(raw, do.__name__, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            writer.take_lease("writer", NOW)
+    assert (raw.objects.get("leases/0000000002") is None) == (moment == "asked")
+    writer.release_lease(NOW)
+    assert writer.current_lease() is None
+
+
+def test_a_lease_that_another_took_meanwhile_is_not_released_by_who_was_interrupted(raw, monkeypatch):
+    slow, quick = WorkspaceStore(raw), WorkspaceStore(raw)
+
+    def interrupted(*request):
+        patched.undo()
+        quick.take_lease("quick", NOW)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(raw, "put_new", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            slow.take_lease("slow", NOW)
+    slow.release_lease(NOW)
+    quick.still_held()
+    assert quick.current_lease().holder == "quick"
+
+
 @pytest.mark.parametrize("how", ["flipped", "truncated", "empty", "names", "gone"])
 def test_a_commit_does_not_need_a_list_of_condemned_blocks_that_cannot_be_read(
     space, volume, how, monkeypatch

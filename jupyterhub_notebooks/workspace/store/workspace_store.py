@@ -45,6 +45,7 @@ class WorkspaceStore:
         self.store = store
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
         self._held: HeldLease | None = None
+        self._asked: tuple[HeldLease, bytes] | None = None  # a lease, and its object
         self.keys = OPEN
 
     def get(self, what: str | int, /) -> bytes:
@@ -208,10 +209,7 @@ class WorkspaceStore:
 
     def facts_object(self) -> bytes | None:
         """The bytes of workspace.json, None where there are none that could be it."""
-        try:
-            return self.store.get(self._prefix + layout.WORKSPACE_KEY)
-        except (NotFound, Damaged):
-            return None
+        return self._object(self._prefix + layout.WORKSPACE_KEY)
 
     def put_facts(self, facts: WorkspaceFacts, created: datetime) -> None:
         """Writes workspace.json again, whatever is there."""
@@ -309,19 +307,29 @@ class WorkspaceStore:
         _next("leases", number)
         body = layout.lease_json(number, holder, now, os.urandom(16))
         quicker = Conflict("Another writer took the lease a moment ago", next=["Try again"])
+        self._asked = HeldLease(number, holder), body  # an interrupt may come before the answer
         if not self.store.put_new(self._lease(number), body):
             raise quicker
         if not self._forget_leases_below(number):  # it was taken, ended and forgotten meanwhile
             self.store.delete(self._lease(number))
             raise quicker
-        self._held = HeldLease(number, holder)
+        self._held, self._asked = self._asked[0], None
         return self._held
 
     def release_lease(self, now: datetime) -> None:
-        """Ends the lease that this object took; nothing where it has none."""
-        if self._held is not None:
-            self._end(self._held.number, "released", self._held.holder, now)
+        """Ends the lease that this object took, also where taking it was cut off; nothing where it has none."""
+        held, asked, self._asked = self._held, self._asked, None
+        if held is None and asked is not None and self._object(self._lease(asked[0].number)) == asked[1]:
+            held = asked[0]
+        if held is not None:
+            self._end(held.number, "released", held.holder, now)
             self._held = None
+
+    def _object(self, key: str) -> bytes | None:
+        try:
+            return self.store.get(key)
+        except (NotFound, Damaged):
+            return None
 
     def break_lease(self, by: str, now: datetime) -> LeaseObject | None:
         """Ends another's lease; answers which, None where none was held."""
