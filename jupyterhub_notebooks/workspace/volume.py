@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from ..errors import AlreadyRunning, BadInput, Damaged, NotFound
 from . import scanning
-from .ignore import ASIDE
+from .ignore import ASIDE, TICK
 from .keys import WrongKey
 from .ports import Snapshots
 from .snapshots import head_of
@@ -33,7 +33,8 @@ _RESERVE = "reserve"
 _SCAN = "scan"
 _RESERVE_BYTES = 256 * 1024
 _MOST_MARKER = 4096
-_NOT_USERS = {b"lost+found"}
+#: Directories that are no user's: a new disk's own, and what a restore that was cut off had fetched.
+_NOT_USERS = {b"lost+found", ASIDE}
 _WAIT_SECONDS = 1.0
 
 #: What a file is made of; a function answers it part by part.
@@ -284,10 +285,15 @@ class Volume:
 
     def is_empty(self) -> bool:
         """Whether there are no files of a user, also where there is no directory. A new disk's own directory does
-        not count."""
+        not count, nor does what a restore or save of ours left that was cut off."""
         try:
             with os.scandir(os.fsencode(self.files)) as inside:
-                return all(item.name in _NOT_USERS and item.is_dir(follow_symlinks=False) for item in inside)
+                return all(
+                    item.is_dir(follow_symlinks=False)
+                    if item.name in _NOT_USERS
+                    else item.name == TICK and item.is_file(follow_symlinks=False)
+                    for item in inside
+                )
         except FileNotFoundError:
             return True
         except NotADirectoryError:

@@ -307,6 +307,15 @@ class Ends:
         return self._store.get(what)
 
 
+class Dies(Ends):
+    """Kills the process that asks for the blocks of files."""
+
+    def get(self, what, /):
+        if isinstance(what, str) and not self._left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().get(what)
+
+
 @contextmanager
 def through(space, store):
     before, space.store = space.store, store
@@ -368,12 +377,6 @@ def test_a_restore_that_is_killed_while_it_fetches_is_forgotten_by_the_next_save
     back = used(space)
     was = tree(back.files)
 
-    class Dies(Ends):
-        def get(self, what, /):
-            if isinstance(what, str) and not self._left:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return super().get(what)
-
     with through(space, Dies(space.store, None)):
         assert killed_at(10**6, lambda: space.restore(back, 1))
     assert (back.files / ".notebooks-restore").exists() and (back.state / "restoring").exists()
@@ -381,6 +384,28 @@ def test_a_restore_that_is_killed_while_it_fetches_is_forgotten_by_the_next_save
     assert space.save(back, kind="recovery").files == 2
     assert tree(back.files) == was
     assert not (back.state / "restoring").exists()
+
+
+def test_a_new_disk_on_which_a_restore_was_killed_while_it_fetched_is_still_a_new_one(space, volume):
+    (volume.files / "a").write_bytes(os.urandom(2 * 2**20))
+    space.save(volume)
+    back = space.volume("back")
+    (back.files / "lost+found").mkdir()
+    assert back.situation() == "empty"
+    rules = {"never_saved": ("/lost+found/",)}
+
+    with through(space, Dies(space.store, None)):
+        assert killed_at(10**6, lambda: space.restore(back, 1, **rules))
+    assert (back.files / ".notebooks-restore").exists()
+    (back.files / ".notebooks-tick").touch()
+    assert back.restoring is None and back.situation() == "empty"
+    (back.files / "mine").touch()
+    assert back.situation() == "unknown"
+    (back.files / "mine").unlink()
+    space.restore(back, 1, **rules)
+    (back.files / "lost+found").rmdir()
+    assert back.situation() == "kept" and not (back.files / ".notebooks-restore").exists()
+    assert (back.files / "a").read_bytes() == (volume.files / "a").read_bytes()
 
 
 MOUNTED = """
