@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from .entries import MOST_XATTRS
+from .entries import MOST_XATTR_NAMES, MOST_XATTRS
 
 
 def xattrs_of(handle: int | bytes) -> tuple[tuple[bytes, bytes], ...]:
-    """Attributes of the namespace ``user.``, sorted; none where the system has none or they are too large."""
+    """Attributes of the namespace ``user.``, sorted; none where the system has none, or they are too many or too large."""
     if not hasattr(os, "listxattr"):
         return ()
     try:
@@ -19,4 +19,5 @@ def xattrs_of(handle: int | bytes) -> tuple[tuple[bytes, bytes], ...]:
         )
     except OSError:
         return ()
-    return found if sum(len(name) + len(value) for name, value in found) <= MOST_XATTRS else ()
+    few = len(found) <= MOST_XATTR_NAMES
+    return found if few and sum(len(name) + len(value) for name, value in found) <= MOST_XATTRS else ()

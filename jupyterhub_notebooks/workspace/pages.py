@@ -15,7 +15,7 @@ import msgpack
 
 from ..errors import Damaged
 from .blocks import MOST_PLAIN
-from .entries import DIRECTORY, FILE, Entry, from_row, order, to_row, why_not_a_path
+from .entries import DIRECTORY, FILE, MOST_XATTR_NAMES, Entry, from_row, order, to_row, why_not_a_path
 from .keys import OPEN, Keys
 
 PREFIX = b"NBPG\x01"
@@ -282,7 +282,7 @@ def _opened(plain: bytes, level: int) -> tuple[list[Any], list[Any]]:
             strict_map_key=True,
             max_str_len=1,
             max_array_len=_MOST_ARRAY,
-            max_map_len=1024,
+            max_map_len=MOST_XATTR_NAMES,
             max_ext_len=0,
         )
     except (ValueError, msgpack.UnpackException, RecursionError) as error:

@@ -4,11 +4,13 @@ import os
 import random
 import resource
 from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from jupyterhub_notebooks.errors import Damaged, Refusal
-from jupyterhub_notebooks.workspace import CommitFacts, bounds
+from jupyterhub_notebooks.workspace import CommitFacts, Volume, bounds
 from jupyterhub_notebooks.workspace.blocks import MOST_PLAIN, encode
 from jupyterhub_notebooks.workspace.entries import FILE, SYMLINK, Entry, Piece, content_of
 from jupyterhub_notebooks.workspace.keys import OPEN
@@ -181,6 +183,23 @@ def test_a_save_of_more_pieces_than_a_restore_takes_is_refused(monkeypatch):
     monkeypatch.setattr(bounds, "_MOST_PIECES", 6)
     bounds.refuse_larger(build([one]), [one], size)
     assert bounds.whole([one], head_of(None, 1, size)) == [one]
+
+
+@pytest.mark.parametrize("count", [1024, 1025])
+def test_a_file_with_more_attributes_than_a_row_may_have_is_saved_without_them(space, count):
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None  # most disks keep fewer of a file
+    with TemporaryDirectory(dir=memory) as name:
+        volume, back = (Volume(Path(name) / one / "files", Path(name) / one / "state") for one in "ab")
+        volume.files.mkdir(parents=True)
+        (volume.files / "noted").write_text("noted")
+        try:
+            for number in range(count):
+                os.setxattr(volume.files / "noted", f"user.{number}", b"")
+        except OSError:
+            pytest.skip("this file system does not keep so many attributes")
+        space.save(volume)
+        space.restore(back)
+        assert len(os.listxattr(back.files / "noted")) == (count if count <= 1024 else 0)
 
 
 def test_what_was_saved_comes_back(space, volume):

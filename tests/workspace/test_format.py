@@ -20,6 +20,7 @@ from jupyterhub_notebooks.workspace.entries import (
     MOST_COMPONENT,
     MOST_PATH,
     MOST_PIECES,
+    MOST_XATTR_NAMES,
     MOST_XATTRS,
     SYMLINK,
     Entry,
@@ -193,6 +194,7 @@ def test_the_limits_in_the_document_are_those_of_the_code():
     assert table["pieces of a file"].startswith(f"{MOST_PIECES:,} ")
     assert table["path, component"] == f"{MOST_PATH:,} bytes, {MOST_COMPONENT} bytes"
     assert table["extended attributes of an entry"] == f"{MOST_XATTRS:,} bytes"
+    assert table["their number"] == f"{MOST_XATTR_NAMES:,}"
     assert f'"bytes": {SLICE_BYTES}' in text
     assert f'"file_bytes": {FILE_BYTES}, "block_bytes": {BUNDLE_BYTES}' in text
     assert f'"one_in": {ONE_IN}, "most_rows": {MOST_ROWS}, "most_bytes": {MOST_BYTES}' in text
