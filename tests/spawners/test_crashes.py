@@ -21,6 +21,20 @@ def gone(session: str) -> bool:
     return not of_session(session)
 
 
+def killed(pid):
+    """Ends a process; once that is to be seen, whoever looks sees it."""
+    process = psutil.Process(pid)
+    process.kill()
+
+    def over():
+        try:
+            return process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    until(over, 30, what="its end")
+
+
 def test_a_killed_agent_leaves_nothing_running_and_the_next_start_has_its_files(hub):
     hub.user("otto")
     hub.start("otto")
@@ -32,7 +46,7 @@ def test_a_killed_agent_leaves_nothing_running_and_the_next_start_has_its_files(
         env={"NOTEBOOK_SESSION_ID": session.id},
         start_new_session=True,
     )
-    psutil.Process(agent_of(session.id).pid).kill()
+    killed(agent_of(session.id).pid)
 
     assert hub.start("otto").status == 201  # the Hub notices, clears away and starts anew
     assert daemon.wait(10) == -signal.SIGTERM
@@ -70,7 +84,7 @@ def test_a_notebook_that_ended_while_the_hub_was_dead_is_stopped_in_words(own_hu
     hub.start("rosa")
     session = last_session(hub, "rosa")
     hub.kill("hub")
-    psutil.Process(agent_of(session.id).pid).kill()
+    killed(agent_of(session.id).pid)
     hub.start_hub()
     until(lambda: sessions.get(hub.ledger, session.id).closed_at, what="the end of the row")
     assert sessions.get(hub.ledger, session.id).cause == "agent_died"
