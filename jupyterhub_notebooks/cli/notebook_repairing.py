@@ -31,9 +31,8 @@ from ..workspace.fetching import certain
 from ..workspace.keys import OPEN, Keys, WrongKey, key_of_text, unwrap
 from ..workspace.layout import WorkspaceFacts
 from ..workspace.repairing import RepairReport, repair
-from .agreeing import agreed
 from .progress_bar import Bar
-from .workspace_care import keep_name, removal_question, without_damaged
+from .workspace_care import after_repair
 from .workspace_opening import CREATED_BY
 
 
@@ -65,10 +64,9 @@ def repaired(
                 progress=bar.show,
                 cancelled=bar.cancelled,
             )
-        keep_name(space, report)
-        if remove_damaged and report.removable and agreed(removal_question(space, report), yes, as_json):
-            space.going(report)
-            report = without_damaged(space, report)
+        report = after_repair(
+            space, report, remove_damaged=remove_damaged, yes=yes, as_json=as_json, going=space.going
+        )
         if not report.left:
             rows.whole(base, workspace)
     return report

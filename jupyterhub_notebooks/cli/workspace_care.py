@@ -6,6 +6,7 @@ Promises: check and a dry run write nothing; prune and repair hold the lease whi
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
@@ -256,9 +257,7 @@ def repair_command(
                 progress=bar.show,
                 cancelled=bar.cancelled,
             )
-        keep_name(space, report)
-        if remove_damaged and report.removable and agreed(removal_question(space, report), yes, as_json):
-            report = without_damaged(space, report)
+        report = after_repair(space, report, remove_damaged=remove_damaged, yes=yes, as_json=as_json)
     if as_json:
         print_json({**asdict(report), "left": report.left})
     else:
@@ -269,7 +268,8 @@ def repair_command(
 
 def _found_again(space: WorkspaceStore, no_hub: bool) -> None:
     """Writes workspace.json again where it is lost or damaged. Raises Refusal where a Hub does that, Damaged."""
-    broken, facts = founding.trouble(space), founding.told_by_snapshots(space)
+    broken = founding.trouble(space)
+    facts = founding.told_by_snapshots(space) if broken is not None else None
     if broken is None or facts is None:
         return
     if facts.lease == "service" and no_hub and not _of_a_hub(space):
@@ -297,21 +297,39 @@ def _of_a_hub(space: WorkspaceStore) -> bool:
     return facts is not None and facts.lease == "service"
 
 
-def removal_question(space: WorkspaceStore, report: RepairReport) -> str:
+def after_repair(
+    space: WorkspaceStore,
+    report: RepairReport,
+    *,
+    remove_damaged: bool,
+    yes: bool,
+    as_json: bool,
+    going: Callable[[RepairReport], object] = lambda report: None,
+) -> RepairReport:
+    """The new snapshot gets its name; the damaged ones go where that was asked for, and agreed to by a person who is there.
+    going: called right before."""
+    _keep_name(space, report)
+    if remove_damaged and report.removable and agreed(_removal_question(space, report), yes, as_json):
+        going(report)
+        return _without_damaged(space, report)
+    return report
+
+
+def _removal_question(space: WorkspaceStore, report: RepairReport) -> str:
     names = space.names()
     named = [f"{n} is named {shown(names[n].encode())}" for n in report.removable if n in names]
     told = f" ({', '.join(named)})" if named else ""
     return f"Remove {snapshots(report.removable)}{told}, with what only they have?"
 
 
-def keep_name(space: WorkspaceStore, report: RepairReport) -> None:
+def _keep_name(space: WorkspaceStore, report: RepairReport) -> None:
     """What was made of a snapshot with a name is kept under that name too."""
     names = space.names()
     if report.number and report.of in names:
         space.name(report.number, names[report.of], SYSTEM_CLOCK.now())
 
 
-def without_damaged(space: WorkspaceStore, report: RepairReport) -> RepairReport:
+def _without_damaged(space: WorkspaceStore, report: RepairReport) -> RepairReport:
     """The damaged snapshots go, and their names."""
     done = removed_of(space, report)
     for number in sorted({*done.removed_snapshots} & space.names().keys()):

@@ -105,15 +105,17 @@ def encrypt_command(
         f"{count(len(new.numbers()), 'snapshot')} encrypted at {new_url}, {show_size(report.written_bytes)} "
         f"stored now; the key is in {new_key}{' (made now: keep a copy elsewhere)' if made else ''}."
     )
-    if remove_old:
-        print(f"The workspace at {old_url} is removed.")
-    elif half:
-        print(f"Of {old_url} a part was removed before: add --remove-old to remove the rest.")
-    else:
-        print(
-            f"{old_url} is as it was and can be read by whoever has that store: add --remove-old to remove it."
-        )
+    print(_of_the_old(old_url, remove_old, half))
     _say(said)
+
+
+def _of_the_old(url: str, removed: bool, half: bool) -> str:
+    """What became of the workspace that was encrypted. half: a part of it went in a run before."""
+    if removed:
+        return f"The workspace at {url} is removed."
+    if half:
+        return f"Of {url} a part was removed before: add --remove-old to remove the rest."
+    return f"{url} is as it was and can be read by whoever has that store: add --remove-old to remove it."
 
 
 def _copy(old: WorkspaceStore, new: WorkspaceStore, facts: WorkspaceFacts, as_json: bool) -> EncryptReport:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import click
@@ -19,6 +19,10 @@ from ..workspace import WorkspaceStore
 from .progress_bar import Bar
 from .store_options import parsed
 from .workspace_words import print_json, say_skipped
+
+if TYPE_CHECKING:
+    from ..workspace.exporting import ExportReport
+    from ..workspace.exporting_objects import ObjectsReport
 
 TO_OPTION = click.option(
     "--to-option",
@@ -87,12 +91,20 @@ def to_objects(
             progress=bar.show,
             cancelled=bar.cancelled,
         )
+    before = f" {count(report.there, 'file')} had been written before." if report.there else ""
+    if say_exported(report, number, f"{url}.{before}", "the object is called {}", as_json):
+        print(f"What objects cannot hold (modes, links, empty folders) stands in {MANIFEST} there.")
+
+
+def say_exported(
+    report: ObjectsReport | ExportReport, number: int, where: str, called: str, as_json: bool
+) -> bool:
+    """Says what was written, in words or as JSON; whether in words. called: a renamed path's, with {} for its new name."""
     if as_json:
         print_json(asdict(report))
-        return
-    say_skipped(tuple((was, f"the object is called {key}") for was, key in report.renamed))
-    before = f" {count(report.there, 'file')} had been written before." if report.there else ""
+        return False
+    say_skipped(tuple((was, called.format(name)) for was, name in report.renamed))
     print(
-        f"Exported {count(report.files, 'file')} of snapshot {number}, {show_size(report.size_bytes)}, to {url}.{before}"
+        f"Exported {count(report.files, 'file')} of snapshot {number}, {show_size(report.size_bytes)}, to {where}"
     )
-    print(f"What objects cannot hold (modes, links, empty folders) stands in {MANIFEST} there.")
+    return True

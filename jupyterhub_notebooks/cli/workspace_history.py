@@ -27,7 +27,7 @@ from .agreeing import YES, asks
 from .counting import after_the_first
 from .numbers import NUMBER
 from .progress_bar import Bar
-from .workspace_exporting import TO_OPTION, Folder, folder_of, to_objects
+from .workspace_exporting import TO_OPTION, Folder, folder_of, say_exported, to_objects
 from .workspace_opening import (
     BREAK,
     EVERYTHING,
@@ -299,14 +299,7 @@ def export_command(
             progress=bar.show,
             cancelled=bar.cancelled,
         )
-    if as_json:
-        print_json(asdict(report))
-        return
-    say_skipped(tuple((was, f"called {name} in the zip") for was, name in report.renamed))
-    print(
-        f"Exported {count(report.files, 'file')} of snapshot {number}, {show_size(report.size_bytes)}, "
-        f"to {folder}."
-    )
+    say_exported(report, number, f"{folder}.", "called {} in the zip", as_json)
 
 
 @click.command("name")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from ..errors import Conflict, Refusal
 from . import audit
@@ -41,20 +41,21 @@ def reserve(ledger: Ledger, notebook: str, workspace: str, number: int, facts: F
     """The row of the new snapshot. Raises Refusal where the notebook was started, Conflict where something was saved;
     then nothing is written."""
     with ledger.write() as connection:
-        row, _, running = locked(connection, notebook)
-        if running or row.workspace != workspace:
-            raise Refusal(
-                f"{row.title} was started meanwhile",
-                "Nothing was changed.",
-                ["Stop it, then run this again"],
-                label="running",
-            )
+        _still_stopped(
+            connection, notebook, workspace, "Nothing was changed.", "Stop it, then run this again"
+        )
         here = snapshots.c.workspace == workspace
         if number <= (connection.execute(select(func.max(snapshots.c.number)).where(here)).scalar() or 0):
             raise Conflict("Something was saved meanwhile", "Nothing was changed.", ["Run this again"])
         latest = select(sessions.c.id).where(sessions.c.notebook == notebook).order_by(sessions.c.id.desc())
         session = connection.execute(latest.limit(1)).scalar()
         add(connection, workspace, number, facts, session or notebook, now)
+
+
+def _still_stopped(connection: Connection, notebook: str, workspace: str, why: str, then: str) -> None:
+    row, _, running = locked(connection, notebook)
+    if running or row.workspace != workspace:
+        raise Refusal(f"{row.title} was started meanwhile", why, [then], label="running")
 
 
 def settle(
@@ -94,14 +95,7 @@ def going(
     """
     here = snapshots.c.workspace == workspace
     with ledger.write() as connection:
-        row, _, running = locked(connection, notebook)
-        if running or row.workspace != workspace:
-            raise Refusal(
-                f"{row.title} was started meanwhile",
-                "Nothing was removed.",
-                ["Run this again"],
-                label="running",
-            )
+        _still_stopped(connection, notebook, workspace, "Nothing was removed.", "Run this again")
         chosen = here & snapshots.c.number.in_(list(numbers))
         named = connection.execute(select(snapshots).where(chosen, snapshots.c.name.is_not(None))).all()
         connection.execute(delete(snapshots).where(chosen))

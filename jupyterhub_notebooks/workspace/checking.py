@@ -21,7 +21,7 @@ from .pages import PageRef, below
 from .pool import Pool
 from .ports import Blocks, OnProgress, Snapshots
 from .salvaging import Gap, entries, left_of
-from .snapshots import SnapshotHead, head_of
+from .snapshots import SnapshotHead
 
 _SHOWN = 5
 
@@ -124,7 +124,7 @@ class _Check:
         """One snapshot with all its pages."""
         lost = f"Snapshot {number} cannot be restored"
         try:
-            head = fetching.certain(lambda: head_of(snapshots, number))
+            head = fetching.certain_head(snapshots, number)
         except (Damaged, NotFound) as error:
             self.errors.append(Problem(error.sentence(), lost, (number,)))
             return
@@ -237,7 +237,7 @@ class _Check:
     def _one(self, block: _Block) -> tuple[_Block, str]:
         name, whole, _ = block
         try:
-            plain = memoryview(fetching.certain(lambda: fetching.get(self._blocks, name, whole)))
+            plain = memoryview(fetching.certain_block(self._blocks, name, whole))
         except Damaged as error:
             return block, error.why
         for (offset, length), content in self.needs[block].parts.items():

@@ -10,7 +10,8 @@ from .blocks import decode
 from .keys import WrongKey, keys_of
 from .pages import Fetch
 from .pool import away, in_order
-from .ports import Blocks
+from .ports import Blocks, Snapshots
+from .snapshots import SnapshotHead, head_of
 
 #: So often is read what is not whole, before anything is said or done for its being damaged.
 READS = 3
@@ -31,6 +32,16 @@ def certain(read: Callable[[], T]) -> T:
         except Damaged:
             continue
     return read()
+
+
+def certain_head(snapshots: Snapshots, number: int) -> SnapshotHead:
+    """What a snapshot says of itself; ``certain``. Raises as ``head_of``."""
+    return certain(lambda: head_of(snapshots, number))
+
+
+def certain_block(blocks: Blocks, name: bytes, length: int) -> bytes:
+    """The plaintext of a block; ``certain``. Raises as ``get``."""
+    return certain(lambda: get(blocks, name, length))
 
 
 def get(blocks: Blocks, name: bytes, length: int) -> bytes:

@@ -15,7 +15,7 @@ from . import fetching, layout
 from .checking import Problem
 from .keys import WrongKey
 from .layout import WORKSPACE_KEY, WorkspaceFacts
-from .snapshots import SnapshotHead, head_of, of_newer_format
+from .snapshots import of_newer_format
 from .store import WorkspaceStore
 
 COST = (
@@ -33,7 +33,7 @@ def told_by_snapshots(space: WorkspaceStore) -> WorkspaceFacts | None:
     first, needs_key = None, None
     for number in space.numbers():
         try:
-            head = _head(space, number)
+            head = fetching.certain_head(space, number)
         except WrongKey as error:
             needs_key = error
             continue
@@ -48,10 +48,6 @@ def told_by_snapshots(space: WorkspaceStore) -> WorkspaceFacts | None:
     lease = "objects" if space.has_leases() else "service"
     at = to_text(first.at)
     return WorkspaceFacts(ids.most_common(1)[0][0], lease, at, first.created_by, space.keys.id)
-
-
-def _head(space: WorkspaceStore, number: int) -> SnapshotHead:
-    return fetching.certain(lambda: head_of(space, number))
 
 
 def trouble(space: WorkspaceStore) -> Problem | None:

@@ -157,7 +157,7 @@ class Mending:
     def _one(self, name: bytes, length: int, parts: set[_Part]) -> tuple[int, dict[_Part, str]]:
         """Why each of the parts cannot be used, "" where it can."""
         try:
-            plain = memoryview(fetching.certain(lambda: fetching.get(self._space, name, length)))
+            plain = memoryview(fetching.certain_block(self._space, name, length))
         except WrongKey:
             raise
         except Damaged as error:

@@ -104,7 +104,7 @@ def repair(
     removed = _remove_blocks(
         space, (one.broken_blocks | named) - {piece.block for entry in one.good for piece in entry.pieces}
     )
-    newest = _head(space, made or number)
+    newest = fetching.certain_head(space, made or number)
     bad = [each for each in sorted({*unreadable, *damaged}) if each != (made or last)]
     report = RepairReport(
         number,
@@ -177,7 +177,7 @@ def _heads(space: Snapshots) -> tuple[dict[int, SnapshotHead], list[int]]:
     unreadable, needs_key = [], None
     for number in space.numbers():
         try:
-            heads[number] = _head(space, number)
+            heads[number] = fetching.certain_head(space, number)
         except WrongKey as error:
             needs_key = error
             unreadable.append(number)
@@ -186,10 +186,6 @@ def _heads(space: Snapshots) -> tuple[dict[int, SnapshotHead], list[int]]:
     if needs_key is not None and not heads:
         raise needs_key
     return heads, unreadable
-
-
-def _head(space: Snapshots, number: int) -> SnapshotHead:
-    return fetching.certain(lambda: head_of(space, number))
 
 
 def _newer(space: Repairable, number: int) -> bool:

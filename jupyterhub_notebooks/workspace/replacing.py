@@ -144,7 +144,10 @@ def _in_the_way(
             continue
         if kind == entry.kind == DIRECTORY:
             if about.st_mode & 0o700 != 0o700 and not another:
-                places.make_folder(path) if changing else way.closed.append(path)
+                if changing:
+                    places.make_folder(path)
+                else:
+                    way.closed.append(path)
         elif kind == entry.kind == FILE and about.st_size == entry.size:
             way.files[path] = found_of(path, kind, about)
         elif not (kind == entry.kind == SYMLINK and _target(files, path) == entry.target):

@@ -103,7 +103,7 @@ def _each(
 
     def one(ref: PageRef) -> bytes | Damaged:
         try:
-            return fetching.certain(lambda: fetching.get(blocks, ref.name, ref.length))
+            return fetching.certain_block(blocks, ref.name, ref.length)
         except WrongKey:
             raise
         except Damaged as error:

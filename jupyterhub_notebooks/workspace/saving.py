@@ -123,11 +123,16 @@ def save(
             except (MissingBlocks, lastseen.Unusable) as error:
                 if attempt == _COMMIT_TRIES - 1:
                     raise
-                if isinstance(error, MissingBlocks):
-                    distrust |= {bytes.fromhex(name) for name in error.names}
-                else:
-                    lastseen.forget(volume)
+                distrust |= _doubted(volume, error)
     raise AssertionError("the last try returns or raises")
+
+
+def _doubted(volume: Volume, error: MissingBlocks | lastseen.Unusable) -> set[bytes]:
+    """What a save that is tried again relies on no more."""
+    if isinstance(error, MissingBlocks):
+        return {bytes.fromhex(name) for name in error.names}
+    lastseen.forget(volume)
+    return set()
 
 
 def _refuse_another_base(base: int | None, parent: int | None) -> None:

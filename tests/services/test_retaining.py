@@ -3,9 +3,7 @@
 import os
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
-from jupyterhub_notebooks.ledger import Ledger, notebooks, sessions, upgrade, users
+from jupyterhub_notebooks.ledger import notebooks, sessions, users
 from jupyterhub_notebooks.ledger.sessions import Ready
 from jupyterhub_notebooks.names import new_id
 from jupyterhub_notebooks.services.retaining import Standing, of_notebook, standing
@@ -54,14 +52,6 @@ def test_the_rule_is_said_in_words():
         "all of 24 hours, one a day for 30 days, one a week for 1 week"
     )
     assert show_rule(Rule(0, 0, 0)) == "the newest alone"
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    made = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
-    upgrade(made)
-    yield made
-    made.close()
 
 
 def test_starts_that_failed_and_runs_that_only_save_change_no_rule(ledger):

@@ -10,6 +10,30 @@ from tests.hub import RunningHub, start_hub
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 NO_PROGRESS_SECONDS = 7.0
+#: What is waited for is over soon.
+SHORT = {
+    "heartbeat_seconds": 2.0,
+    "heartbeat_soon_seconds": 1.0,
+    "lease_seconds": 30.0,
+    "no_progress_seconds": 30.0,
+    "save_interval_seconds": 600.0,
+}
+
+
+def behind(server, store, folder):
+    """Settings of a Hub whose S3 server is reached through store, which may go away; so is the patience with it."""
+    secret = folder / "s3-secret"
+    secret.write_text(server.secret)
+    options = {**server.options, "endpoint_url": store.url, "secret": f"file:{secret}"}
+    return {
+        **SHORT,
+        "store": server.url,
+        "store_options": options,
+        "save_timeout_seconds": 10.0,
+        "save_interval_seconds": 3.0,
+        "janitor_interval_seconds": 0.5,
+        "save_again_seconds": 1.0,
+    }
 
 
 @pytest.fixture(scope="module")

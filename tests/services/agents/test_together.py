@@ -5,22 +5,13 @@ import os
 from datetime import UTC, datetime
 from functools import partial
 
-import pytest
 from sqlalchemy import event
 
 from jupyterhub_notebooks.errors import DatabaseAway
-from jupyterhub_notebooks.ledger import Ledger, audit, upgrade
+from jupyterhub_notebooks.ledger import audit
 from jupyterhub_notebooks.services.agents.together import Changes
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    made = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
-    upgrade(made)
-    yield made
-    made.close()
 
 
 def writes(name):

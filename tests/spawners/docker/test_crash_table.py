@@ -17,7 +17,7 @@ from tests import docker_engine, postgres, s3
 from tests.faults import faulty
 from tests.hub import HOST, until
 from tests.services.idle_culler.test_with_a_hub import run_cell
-from tests.spawners.conftest import last_session, notebook_of
+from tests.spawners.conftest import SHORT, behind, last_session, notebook_of
 
 from . import test_containers, test_egress
 from .conftest import docker_hub
@@ -52,14 +52,6 @@ TABLE = {
     "database unreachable": ["test_a_database_that_is_away_stops_nobody_and_what_was_written_is_saved_after_it"],
 }  # fmt: skip
 
-SHORT = {
-    "heartbeat_seconds": 2.0,
-    "heartbeat_soon_seconds": 1.0,
-    "lease_seconds": 30.0,
-    "no_progress_seconds": 30.0,
-    "save_interval_seconds": 600.0,
-}
-
 
 @pytest.fixture(scope="module")
 def hub(engine, base, tmp_path_factory):
@@ -79,19 +71,8 @@ def away(engine, base, tmp_path_factory):
         faulty(server.endpoint, address) as store,
         postgres.running() as database,
     ):
-        secret = folder / "s3-secret"
-        secret.write_text(server.secret)
-        options = {**server.options, "endpoint_url": store.url, "secret": f"file:{secret}"}
-        more = {
-            "store": server.url,
-            "store_options": options,
-            "ledger": database.new_database(),
-            "save_timeout_seconds": 10.0,
-            "save_interval_seconds": 3.0,
-            "janitor_interval_seconds": 0.5,
-            "save_again_seconds": 1.0,
-        }
-        with docker_hub(engine, base, folder, settings={**SHORT, **more}) as running:
+        settings = {**behind(server, store, folder), "ledger": database.new_database()}
+        with docker_hub(engine, base, folder, settings=settings) as running:
             yield running, store, database
             store.mode = "through"
 

@@ -6,7 +6,7 @@ from jupyterhub_notebooks.ledger import notebooks
 from tests import s3
 from tests.faults import faulty
 from tests.hub import until
-from tests.spawners.conftest import last_session, notebook_of
+from tests.spawners.conftest import behind, last_session, notebook_of
 
 from .conftest import kube_hub
 from .test_kept import ended
@@ -14,30 +14,18 @@ from .test_pods import run, started
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-SHORT = {
-    "heartbeat_seconds": 2.0,
-    "heartbeat_soon_seconds": 1.0,
-    "lease_seconds": 30.0,
-    "no_progress_seconds": 30.0,
-    "save_timeout_seconds": 10.0,
-    "save_interval_seconds": 3.0,
-    "janitor_interval_seconds": 0.5,
-    "save_again_seconds": 1.0,
-}
-
 
 @pytest.fixture(scope="module")
 def away(cluster, base, tmp_path_factory):
     """(Hub, its storage, which may go away)."""
     folder = tmp_path_factory.mktemp("kube-away")
-    with s3.running(folder / "s3") as server, faulty(server.endpoint, cluster.gateway) as store:
-        secret = folder / "s3-secret"
-        secret.write_text(server.secret)
-        options = {**server.options, "endpoint_url": store.url, "secret": f"file:{secret}"}
-        settings = {**SHORT, "store": server.url, "store_options": options}
-        with kube_hub(cluster, base, folder, settings=settings) as hub:
-            yield hub, store
-            store.mode = "through"
+    with (
+        s3.running(folder / "s3") as server,
+        faulty(server.endpoint, cluster.gateway) as store,
+        kube_hub(cluster, base, folder, settings=behind(server, store, folder)) as hub,
+    ):
+        yield hub, store
+        store.mode = "through"
 
 
 def space_of(hub, user):
