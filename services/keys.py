@@ -28,9 +28,11 @@ from jupyterhub_notebooks.workspace.keys import (
 from jupyterhub_notebooks.workspace.layout import (
     WorkspaceFacts,
     parse_workspace_json,
+    snapshot_key,
     workspace_json,
     workspace_key,
 )
+from jupyterhub_notebooks.workspace.snapshots import key_id_of
 
 _REPAIR = "Once the notebook is stopped, run: jupyterhub-notebooks notebook repair USER/NOTEBOOK"
 
@@ -72,7 +74,9 @@ async def ensure_workspace(
         facts = _parsed(await asyncio.to_thread(objects.get, at))
     except NotFound:
         kept = await ledger.run(snapshots.next_number, workspace) > 1
-        if row is None and reference and not kept:
+        if row is None and kept:
+            await _refuse_encrypted(ledger, objects, workspace)
+        elif row is None and reference:
             row = await _made(ledger, reference, workspace, now)
         named = row.key_id if row is not None else None
         by = f"jupyterhub-notebooks {__version__}"
@@ -80,11 +84,7 @@ async def ensure_workspace(
         await asyncio.to_thread(objects.put_new, at, body)
         facts = parse_workspace_json(await asyncio.to_thread(objects.get, at))
     if row is None and facts.key is not None:
-        raise WrongKey(
-            "This workspace is encrypted, and its key is not in the ledger",
-            f"Its key is {facts.key}.",
-            ["Put back a copy of the ledger that has it"],
-        )
+        raise _not_in_ledger(facts.key)
     if row is not None and facts.key != row.key_id:
         raise Damaged(
             "This workspace is stored with another key than its own",
@@ -92,6 +92,27 @@ async def ensure_workspace(
             [_REPAIR],
         )
     return _opened(row, reference) if row is not None else None
+
+
+async def _refuse_encrypted(ledger: Ledger, objects: Objects, workspace: str) -> None:
+    """Raises WrongKey where the newest snapshot that can be read is encrypted: nothing may say that its workspace is not."""
+    for row in await ledger.run(snapshots.of_workspace, workspace):
+        try:
+            body = await asyncio.to_thread(objects.get, snapshot_key(workspace, row.number))
+            named = key_id_of(body)
+        except (NotFound, Damaged):
+            continue
+        if named is None:
+            return
+        raise _not_in_ledger(named)
+
+
+def _not_in_ledger(named: str) -> WrongKey:
+    return WrongKey(
+        "This workspace is encrypted, and its key is not in the ledger",
+        f"Its key is {named}.",
+        ["Put back a copy of the ledger that has it"],
+    )
 
 
 def _parsed(body: bytes) -> WorkspaceFacts:

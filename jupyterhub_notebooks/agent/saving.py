@@ -182,9 +182,16 @@ class PeriodicSaves:
             saver = saver or Saver(self._context, patience, self._ending.is_set, space)
             wait = self._interval if self._attempt(saver) else min(self._interval, AGAIN_SECONDS)
             for order, then in orders:
-                self._context.standing.done(order, then(self._context) if then is not None else None)
+                self._context.standing.done(order, self._outcome(then))
             for one in waiting:
                 one.set()
+
+    def _outcome(self, then: Then | None) -> dict[str, Any] | None:
+        """What became of what follows a save; the thread lives on whatever it was."""
+        try:
+            return then(self._context) if then is not None else None
+        except Exception as error:
+            return {"error": words(self._context, error, "Not done")}
 
     def _attempt(self, saver: Saver) -> bool:
         context = self._context
@@ -212,7 +219,7 @@ class PeriodicSaves:
             return False
 
 
-def words(context: Context, error: Exception) -> str:
+def words(context: Context, error: Exception, what: str = "Not saved") -> str:
     """error as a sentence; what nobody expected leaves its trace in the session's log."""
     if isinstance(error, NotebooksError):
         sentence = error.sentence()
@@ -226,7 +233,7 @@ def words(context: Context, error: Exception) -> str:
         for line in traceback.format_exception(error):
             context.log.write(line.rstrip("\n"))
         sentence = f"This was not expected: {type(error).__name__}. The log has more"
-    context.log.say(f"Not saved: {sentence}")
+    context.log.say(f"{what}: {sentence}")
     return sentence
 
 

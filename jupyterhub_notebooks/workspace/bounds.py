@@ -31,6 +31,13 @@ _MOST_PAGE_BYTES = 4 * 2**30
 _MOST_PIECES = 1_500_000
 
 
+_LEAVE_OUT = "Name folders that need no snapshots in .notebookignore, then save again"
+
+
+class Beyond(Damaged):
+    """A listing has more than its snapshot may have."""
+
+
 def most_page_bytes(head: SnapshotHead) -> int:
     """So many bytes its pages may have, together."""
     return _page_bytes(head.entries, head.size_bytes)
@@ -51,63 +58,76 @@ def _pieces(entries: int, size_bytes: int) -> int:
     return _FREE_PIECES + own + min(size_bytes // _BYTES_A_PIECE, _MOST_PIECES)
 
 
-def refuse_larger(listing: Listing, entries: Sequence[Entry], size_bytes: int) -> None:
-    """Before a save commits listing, which is of entries. Raises Refusal where no restore would take it."""
+def refuse_larger(
+    listing: Listing, entries: Sequence[Entry], size_bytes: int, remedy: str = _LEAVE_OUT
+) -> None:
+    """Before a save or repair commits listing, which is of entries. Raises Refusal, with that remedy, where no restore
+    would take it."""
     count, most_bytes = len(entries), _page_bytes(len(entries), size_bytes)
     page_bytes = sum(page.ref.length for page in listing.pages)
     if page_bytes > most_bytes:
         raise _too_large(
-            f"Their names, links and attributes take {show_size(page_bytes)}, and {show_size(most_bytes)} is the most."
+            f"Their names, links and attributes take {show_size(page_bytes)}, and {show_size(most_bytes)} is the most.",
+            remedy,
         )
     if count > MOST_ENTRIES or len(listing.pages) > MOST_PAGES:
-        raise _too_large(f"They are {count:,}, and {MOST_ENTRIES:,} are the most.")
+        raise _too_large(f"They are {count:,}, and {MOST_ENTRIES:,} are the most.", remedy)
     if size_bytes // MOST_PLAIN <= _MOST_PIECES:
         return  # a piece is 8 MiB long, or a hole, or its file's last: there cannot be too many
     pieces, most = sum(len(entry.pieces) for entry in entries), _pieces(count, size_bytes)
     if pieces > most:
-        raise _too_large(f"Their contents lie in {pieces:,} places, and {most:,} are the most.")
+        raise _too_large(f"Their contents lie in {pieces:,} places, and {most:,} are the most.", remedy)
 
 
 def bounded(fetch: Fetch, head: SnapshotHead) -> Fetch:
-    """fetch, for the pages of head's listing and no more of them than it may have. Raises Damaged before it fetches those."""
-    left = most_page_bytes(head)
+    """fetch, for the pages of head's listing and no more of them than it may have. Raises Beyond before it fetches those."""
+    asked = 0
 
     def fetching(wanted: Sequence[tuple[bytes, int]]) -> Iterator[bytes]:
-        nonlocal left
-        left -= sum(length for _, length in wanted)
-        if left < 0:
-            raise _beyond(head, f"more than {show_size(most_page_bytes(head))} of pages")
+        nonlocal asked
+        asked += sum(length for _, length in wanted)
+        refuse_pages(asked, head)
         return fetch(wanted)
 
     return fetching
 
 
+def refuse_pages(page_bytes: int, head: SnapshotHead) -> None:
+    """Raises Beyond where the pages of head's listing have more bytes together than they may have."""
+    most = most_page_bytes(head)
+    if page_bytes > most:
+        raise _beyond(head, f"more than {show_size(most)} of pages")
+
+
 def whole(entries: Iterable[Entry], head: SnapshotHead) -> list[Entry]:
-    """The entries of head's listing. Raises Damaged where they are more than it may have."""
-    found: list[Entry] = []
+    """The entries of head's listing. Raises Beyond where they are more than it may have."""
+    return list(counted(entries, head))
+
+
+def counted(entries: Iterable[Entry], head: SnapshotHead) -> Iterator[Entry]:
+    """The entries of head's listing, one by one. Raises Beyond instead of the first that it may not have."""
     most, left = max(head.entries, _FREE_ENTRIES), most_pieces(head)
-    for entry in entries:
+    for number, entry in enumerate(entries, 1):
         left -= len(entry.pieces)
-        found.append(entry)
         if left < 0:
             raise _beyond(head, f"more than {most_pieces(head):,} places of contents")
-        if len(found) > most:
+        if number > most:
             raise _beyond(head, f"more than {most:,} entries")
-    return found
+        yield entry
 
 
-def _too_large(why: str) -> Refusal:
+def _too_large(why: str, remedy: str) -> Refusal:
     return Refusal(
         "These files are more than one snapshot can hold",
         why,
-        ["Name folders that need no snapshots in .notebookignore, then save again"],
+        [remedy],
         label="too_large",
     )
 
 
-def _beyond(head: SnapshotHead, what: str) -> Damaged:
-    return Damaged(
+def _beyond(head: SnapshotHead, what: str) -> Beyond:
+    return Beyond(
         "The listing of a snapshot cannot be used",
-        f"It has {what}, and its snapshot speaks of {head.entries:,} entries of {show_size(head.size_bytes)}",
+        f"The listing of snapshot {head.number} has {what}, and the snapshot speaks of {head.entries:,} entries of {show_size(head.size_bytes)}",
         ["Take an earlier snapshot", "Run `jupyterhub-notebooks workspace check`"],
     )

@@ -7,13 +7,13 @@ something odd that costs nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..contract import Progress
 from ..errors import Damaged, NotFound
 from ..units import be, count, show_size
-from . import fetching
+from . import bounds, fetching
 from .blocks import HEADER, MOST_STORED
 from .entries import FILE, Entry, Piece, content_of, order, shown
 from .keys import keys_of
@@ -131,29 +131,44 @@ class _Check:
         self._listing(head)
 
     def _listing(self, head: SnapshotHead) -> None:
-        left = left_of(head.root, self._blocks, self._cancelled, self._page)
+        refs: list[PageRef] = []
+        left = left_of(head.root, self._blocks, self._cancelled, refs.append)
+        self.pages.update((ref.name, ref.length) for ref in refs)
         gaps = list(left.gaps)
         many = size = files = 0
         before = b""
         parents: list[bytes] = []
-        for ref, found in entries(left, self._blocks, self._cancelled):
-            if isinstance(found, Gap):
-                gaps.append(found)
-                continue
-            for entry in found:
-                if order(entry.path) <= before:
-                    gaps.append(Gap(ref, "entries out of order", b""))
+        at = head.root
+
+        def rows() -> Iterator[Entry]:
+            nonlocal at
+            for ref, found in entries(left, self._blocks, self._cancelled):
+                at = ref
+                if isinstance(found, Gap):
+                    gaps.append(found)
+                else:
+                    yield from found
+
+        try:
+            bounds.refuse_pages(sum(ref.length for ref in refs), head)
+            for entry in bounds.counted(rows(), head):
+                if at is not None and order(entry.path) <= before:
+                    gaps.append(Gap(at, "entries out of order", b""))
                 before = order(entry.path)
                 try:
                     below(parents, entry)
                 except Damaged as error:
-                    if not gaps:
-                        gaps.append(Gap(ref, error.why, b""))
+                    if at is not None and not gaps:
+                        gaps.append(Gap(at, error.why, b""))
                 many += 1
                 if entry.kind == FILE:
                     files += 1
                     size += entry.size
                     self._needed(entry, head.number)
+        except bounds.Beyond as error:
+            lost = f"Snapshot {head.number} cannot be restored"
+            self.errors.append(Problem(error.why, lost, (head.number,)))
+            return
         self.files = max(self.files, files)
         for gap in gaps:
             self._gaps.setdefault(gap.ref.name, (gap, []))[1].append(head)
@@ -181,9 +196,6 @@ class _Check:
                     f"{gap.where()}; the rest can be repaired"
                 )
             self.errors.append(Problem(what, cost, numbers, gap.ref.name.hex()))
-
-    def _page(self, ref: PageRef) -> None:
-        self.pages[ref.name] = ref.length
 
     def _needed(self, entry: Entry, number: int) -> None:
         whole = len(entry.pieces) == 1

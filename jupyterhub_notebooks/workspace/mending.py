@@ -6,13 +6,14 @@ taken for damaged after one bad read; what is left of a listing can be committed
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..contract import Progress
 from ..errors import Damaged
-from . import fetching
+from . import bounds, fetching
 from .entries import DIRECTORY, FILE, Entry, Piece, order, shown
 from .keys import WrongKey, keys_of
 from .pool import Pool
@@ -80,7 +81,8 @@ class Mending:
         return {part.block for part in self._bad} | {gap.ref.name for gap in self._gaps}
 
     def read(self) -> None:
-        """Finds out what is good, what can be mended and what is lost."""
+        """Finds out what is good, what can be mended and what is lost. Raises Damaged where the listing is larger than any
+        that a save commits."""
         odd: list[Entry] = []
         found = list(self._entries(self._heads[self._number], self._gaps.append, odd.append))
         self._verify(found)
@@ -111,21 +113,26 @@ class Mending:
         gap: Callable[[Gap], object],
         odd: Callable[[Entry], object] = lambda _: None,
     ) -> Iterator[Entry]:
-        """What is left of a listing, in order. odd is told of what is out of order."""
+        """What is left of a listing, in order. odd is told of what is out of order. Raises Beyond where there is more
+        of it than the snapshot may have."""
         left = left_of(head.root, self._space, self._cancelled)
         for one in left.gaps:
             gap(one)
-        before = b""
-        for _, found in entries(left, self._space, self._cancelled):
-            if isinstance(found, Gap):
-                gap(found)
-                continue
-            for entry in found:
-                if order(entry.path) > before:
-                    before = order(entry.path)
-                    yield entry
+
+        def rows() -> Iterator[Entry]:
+            for _, found in entries(left, self._space, self._cancelled):
+                if isinstance(found, Gap):
+                    gap(found)
                 else:
-                    odd(entry)
+                    yield from found
+
+        before = b""
+        for entry in bounds.counted(rows(), head):
+            if order(entry.path) > before:
+                before = order(entry.path)
+                yield entry
+            else:
+                odd(entry)
 
     def _verify(self, found: Iterable[Entry]) -> None:
         """Reads every block of which found needs a part that was not looked at yet."""
@@ -179,14 +186,15 @@ class Mending:
         elsewhere: dict[bytes, tuple[Piece, ...]] = {}
         older: dict[bytes, int] = {}
         for number in sorted(self._heads.keys() - {self._number}, reverse=True):
-            same = []
-            for entry in self._entries(self._heads[number], lambda _: None):
-                if entry.kind != FILE:
-                    continue
-                if entry.path in bad and entry.content != bad[entry.path].content:
-                    older.setdefault(entry.path, number)
-                if entry.content in wanted and entry.content not in elsewhere:
-                    same.append(entry)
+            same: list[Entry] = []
+            with contextlib.suppress(bounds.Beyond):  # larger than it may be: what came before counts
+                for entry in self._entries(self._heads[number], lambda _: None):
+                    if entry.kind != FILE:
+                        continue
+                    if entry.path in bad and entry.content != bad[entry.path].content:
+                        older.setdefault(entry.path, number)
+                    if entry.content in wanted and entry.content not in elsewhere:
+                        same.append(entry)
             self._verify(same)
             elsewhere |= {entry.content: entry.pieces for entry in same if not self._why(entry)}
         return elsewhere, older

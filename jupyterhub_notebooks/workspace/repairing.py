@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ..errors import Damaged, NotFound, Refusal
-from . import fetching
+from . import bounds, fetching
 from .blocks import beyond_use, encode
 from .checking import Problem, check
 from .entries import FILE
@@ -213,6 +213,9 @@ def _commit(
     """Writes pages that are not there, or are there broken, then the snapshot."""
     keys, good = keys_of(space), left.good
     listing = build(good, keys)
+    files = [entry for entry in good if entry.kind == FILE]
+    size = sum(entry.size for entry in files)
+    bounds.refuse_larger(listing, good, size, "Take files out of it with: workspace restore --path")
     stored, present = 0, []
     for page in listing.pages:
         body = encode(page.plain, keys, page.ref.name)
@@ -222,10 +225,9 @@ def _commit(
             stored += len(body)
         else:
             present.append(page.ref.name.hex())
-    files = [entry for entry in good if entry.kind == FILE]
     head = replace(
         old,
-        size_bytes=sum(entry.size for entry in files),
+        size_bytes=size,
         files=len(files),
         entries=len(good),
         stored_bytes=stored,

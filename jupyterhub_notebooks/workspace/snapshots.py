@@ -104,11 +104,9 @@ def parse_snapshot(
     where it is encrypted with another key than keys."""
     fields = parse_object(body, MAGIC, MOST_BYTES, what(number))
     check = fields.pop("check", None)
-    sealed = fields.get("encryption")
+    sealed = _sealed(fields, number)
     if sealed is None and keys.id is not None:
         raise _odd(number, "it is not encrypted, and its workspace is")
-    if sealed is not None and not (isinstance(sealed, str) and _KEY_ID.fullmatch(sealed)):
-        raise _odd(number, "it names a key that cannot be")
     if sealed != keys.id:
         raise needed(sealed)
     if not isinstance(check, str) or not _HEX64.fullmatch(check):
@@ -139,6 +137,18 @@ def parse_snapshot(
     created_by = str(fields.get("created_by", ""))[:200]
     root = _root(fields.get("listing"), number, counts)
     return SnapshotHead(space, own, kind, parent, lease, at, created_by, root=root, check=check, **counts)
+
+
+def key_id_of(body: bytes) -> str | None:
+    """Which key a snapshot says that it is encrypted with, unchecked; None for none. Raises Damaged."""
+    return _sealed(parse_object(body, MAGIC, MOST_BYTES, what(None)), None)
+
+
+def _sealed(fields: dict[str, Any], number: int | None) -> str | None:
+    sealed = fields.get("encryption")
+    if sealed is None or (isinstance(sealed, str) and _KEY_ID.fullmatch(sealed)):
+        return sealed
+    raise _odd(number, "it names a key that cannot be")
 
 
 def _root(listing: Any, number: int | None, counts: dict[str, int]) -> PageRef | None:

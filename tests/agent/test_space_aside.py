@@ -122,3 +122,20 @@ def test_of_what_comes_during_a_look_only_the_newest_is_told(space, volume, held
     until(lambda: held.over.is_set() and not words._running, "it is told")
     assert context.standing.warnings == ()
     assert not any("over its size" in line for line in context.said)
+
+
+def test_what_follows_an_order_may_fail_and_the_next_order_is_still_carried_out(space, volume):
+    context = full(volume, space.store)
+    context.answer.limit_bytes = 0
+    saves = PeriodicSaves(context)
+    saves.start()
+
+    def failing(context):
+        raise OSError(5, "Input/output error", "/x")
+
+    saves.ask("first", failing)
+    saves.ask("second")
+    until(lambda: {"first", "second"} <= {*context.standing.heartbeat().done_orders}, "both are done")
+    assert context.standing.heartbeat().outcomes["first"] == {"error": "Input/output error: /x"}
+    assert "Not done: Input/output error: /x" in context.said
+    saves.stop()

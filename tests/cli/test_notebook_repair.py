@@ -21,6 +21,7 @@ from jupyterhub_notebooks.services.janitor.storage import Storage
 from jupyterhub_notebooks.services.keys import ensure_workspace
 from jupyterhub_notebooks.settings import VARIABLE
 from jupyterhub_notebooks.workspace import Volume, check, claim_root, listing, open_store, restore, save
+from jupyterhub_notebooks.workspace.keys import WrongKey
 
 from .test_key_encrypt import Hub
 
@@ -193,6 +194,22 @@ def test_a_ledger_without_the_key_of_an_encrypted_workspace_has_nothing_written(
     assert (status, "written again" in err) == (5, False), err
     assert "its key is not in the ledger" in err and "Put back a copy of the ledger that has it" in err
     assert (first.read_bytes() if first.exists() else None) == was
+
+
+async def test_a_start_does_not_call_an_encrypted_workspace_open_where_its_key_and_workspace_json_are_lost(
+    hub, tmp_path
+):
+    assert hub.run().wait(60) == 0
+    workspace = notebooks.get(hub.ledger, hub.book.id).workspace
+    folder = tmp_path / "store" / "workspaces" / workspace
+    (folder / "workspace.json").unlink()
+    with hub.ledger.write() as connection:  # as in a copy from before
+        connection.execute(delete(tables.workspace_keys))
+    (folder / "snapshots" / f"{snapshots.head(hub.ledger, workspace).number:010}").write_bytes(b"{")
+    store, reference = open_store(hub.store), hub.settings.encryption_key
+    with pytest.raises(WrongKey, match="its key is not in the ledger"):
+        await ensure_workspace(hub.ledger, store, reference, workspace, SYSTEM_CLOCK.now())
+    assert not (folder / "workspace.json").exists()
 
 
 def test_a_workspace_json_that_was_changed_is_written_again_only_where_the_snapshots_agree(

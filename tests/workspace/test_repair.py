@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from jupyterhub_notebooks.errors import Damaged, NotFound, Refusal
-from jupyterhub_notebooks.workspace import WorkspaceStore, check, listing, open_store
+from jupyterhub_notebooks.workspace import CommitFacts, WorkspaceStore, bounds, check, listing, open_store
 from jupyterhub_notebooks.workspace.blocks import encode
+from jupyterhub_notebooks.workspace.entries import SYMLINK, Entry
 from jupyterhub_notebooks.workspace.fetching import fetcher
 from jupyterhub_notebooks.workspace.pages import build, leaves_of
 from jupyterhub_notebooks.workspace.pruning import prune
 from jupyterhub_notebooks.workspace.repairing import repair
-from jupyterhub_notebooks.workspace.snapshots import compose_snapshot, head_of
+from jupyterhub_notebooks.workspace.snapshots import SnapshotHead, compose_snapshot, head_of
 
 from .conftest import NOW, WORKSPACE, Space, tree
 from .test_damage import damage
@@ -301,6 +302,60 @@ def test_what_a_newer_version_wrote_is_not_removed(space, volume):
     assert [lost.path for lost in report.lost] == ["x"]
     assert report.removed_blocks == 0
     assert victim.exists()
+
+
+def links(space, count, number=1, says=None):
+    """Snapshot number, of so many links, which speaks of another number of them."""
+    listing = build([Entry(b"%03d" % at, SYMLINK, 0o777, 0, target=b"x") for at in range(count)])
+    for page in listing.pages:
+        space.store.put(page.ref.name.hex(), encode(page.plain))
+    head = SnapshotHead(
+        WORKSPACE, number, "save", None, None, NOW, "x", 0, 0, says or count, 0, 0, listing.root
+    )
+    space.store.commit(number, compose_snapshot(head, bytes(16)), CommitFacts("save", 0, 0, 0))
+
+
+def test_a_listing_larger_than_its_snapshot_says_is_not_taken_into_memory(space, monkeypatch):
+    monkeypatch.setattr(bounds, "_FREE_ENTRIES", 5)
+    links(space, 9, says=8)
+    (error,) = errors(space)
+    assert ("more than 8 entries" in error.what, error.cost) == (True, "Snapshot 1 cannot be restored")
+    with pytest.raises(Damaged) as raised:
+        repaired(space)
+    assert "more than 8 entries" in raised.value.why and "Take an earlier snapshot" in raised.value.next
+    assert space.store.numbers() == [1]
+
+
+def test_pages_larger_than_their_snapshot_may_have_are_an_error_of_check(space, monkeypatch):
+    links(space, 9)
+    monkeypatch.setattr(bounds, "_FREE_BYTES", 0)
+    monkeypatch.setattr(bounds, "_ENTRY_BYTES", 1)
+    (error,) = errors(space)
+    assert ("of pages" in error.what, error.cost) == (True, "Snapshot 1 cannot be restored")
+
+
+def test_a_larger_one_elsewhere_does_not_keep_what_is_damaged_from_being_mended(space, volume, monkeypatch):
+    (volume.files / "000").write_bytes(large(1))
+    (volume.files / "kept").write_text("kept")
+    space.save(volume)
+    damage(block(space, 1, b"000"))
+    links(space, 9, number=2, says=8)
+    monkeypatch.setattr(bounds, "_FREE_ENTRIES", 5)
+    report = repaired(space, of=1)
+    assert [lost.path for lost in report.lost] == ["000"]
+    assert [entry.path for entry in listing(space.store, space.store, report.number)] == [b"kept"]
+
+
+def test_what_is_left_is_not_committed_where_no_restore_would_take_it(space, volume, monkeypatch):
+    (volume.files / "lost").write_bytes(large(1))
+    (volume.files / "kept").write_text("kept")
+    space.save(volume)
+    damage(block(space, 1, b"lost"))
+    monkeypatch.setattr(bounds, "_MOST_PAGE_BYTES", 10)
+    with pytest.raises(Refusal, match="more than one snapshot can hold") as raised:
+        repaired(space)
+    assert raised.value.next == ("Take files out of it with: workspace restore --path",)
+    assert space.store.numbers() == [1]
 
 
 def test_nothing_to_repair_is_said(space, volume):

@@ -87,6 +87,16 @@ class Notebook:
         self.folder = folder
         self.locks = Locks(service.ledger)
         self.trees = {}
+        self.beats, self.beaten = 0, time.monotonic()
+
+    def beat(self):
+        """Holds the lease, as often as an agent does."""
+        if time.monotonic() < self.beaten + 10:
+            return
+        self.beats, self.beaten = self.beats + 1, time.monotonic()
+        beat = {"sequence": self.beats, "phase": "running"}
+        status, answer = self.service.call(self.session, "POST", "heartbeat", beat)
+        assert status == 200 and answer["lease"], answer
 
     def save(self, days_ago=0.0, kind="save", number=None):
         """A save of new bytes, whose row says that it was made so long ago."""
@@ -281,6 +291,7 @@ def removals_beside_saves(notebook, seconds):
     def saver():
         try:
             while not over.is_set():
+                notebook.beat()
                 for at in range(2):
                     (notebook.volume.files / f"f{at}").write_bytes(chance.choice(contents))
                 with stopped_clock:  # the grace is longer than any save may take
