@@ -21,6 +21,7 @@ from ..errors import Damaged
 from .attributes import xattrs_of
 from .entries import Entry, why_not_a_path
 from .stamps import Stamp, stamp_of
+from .writing import AT_ONCE, write_all
 
 #: Directories that are kept open, of one thread and of all; these are no more than a share of what the process may open.
 _OPEN_FOLDERS = 64
@@ -168,8 +169,8 @@ class Places:
                 os.unlink(name, dir_fd=handle)
                 file = os.open(name, _FILE | os.O_TRUNC, mode & 0o777, dir_fd=handle)
             try:
-                if os.pwrite(file, data, 0) != len(data):
-                    _all(file, 0, data)
+                if len(data) > AT_ONCE or os.pwrite(file, data, 0) != len(data):
+                    write_all(file, 0, data)
                 os.utime(file, ns=(mtime_ns, mtime_ns))
                 about = os.fstat(file)
                 if about.st_mode & 0o7777 != mode:  # what the umask left out, or a mode beyond 0o777
@@ -289,18 +290,10 @@ def _stamp(file: int) -> Stamp:
 
 def _write(file: int, offset: int, data: bytes | memoryview, sparse: bool) -> None:
     if not sparse:
-        _all(file, offset, data)
+        write_all(file, offset, data)
         return
     view = memoryview(data)
     for at in range(0, len(view), len(_ZEROS)):
         part = view[at : at + len(_ZEROS)]
         if part != _ZEROS[: len(part)]:
-            _all(file, offset + at, part)
-
-
-def _all(file: int, offset: int, data: bytes | memoryview) -> None:
-    view = memoryview(data)
-    while len(view):
-        written = os.pwrite(file, view, offset)
-        offset += written
-        view = view[written:]
+            write_all(file, offset + at, part)

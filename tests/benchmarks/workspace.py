@@ -41,7 +41,7 @@ STEPS = ("first", "again", "changed", "restore")
 #: Trees of at most so many files are removed at once, for the room they take.
 _FEW_FILES = 1000
 #: What a tool takes for itself beside the tree's bytes in the cache.
-_ROOM_BYTES = 2 * 2**30
+ROOM_BYTES = 2 * 2**30
 _TOUCH = """
 import mmap, sys
 mmap.mmap(-1, int(sys.argv[1]), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)
@@ -109,7 +109,7 @@ class Run:
             if self._counts:
                 self._counts()
             elif step in ("first", "restore"):
-                _touch_memory(2 * row["bytes"] + _ROOM_BYTES)
+                touch_memory(2 * row["bytes"] + ROOM_BYTES)
             took = act(tool)
             counted = self._counts() if self._counts else {}
             stored = _stored(self._server.folder / s3.BUCKET / f"{name}-{row['tree']}-{row['seed']}")
@@ -133,7 +133,7 @@ class Run:
                 yield dataclasses.replace(server, endpoint=f"http://127.0.0.1:{port}")
 
 
-def _touch_memory(size: int) -> None:
+def touch_memory(size: int) -> None:
     """size bytes, or half of what is free, are had and given back by a process of their own."""
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     subprocess.run([sys.executable, "-c", _TOUCH, str(min(size, free // 2))], check=True)

@@ -5,7 +5,9 @@ import resource
 
 import pytest
 
+from jupyterhub_notebooks.workspace.entries import FILE, Entry
 from jupyterhub_notebooks.workspace.placing import Places
+from jupyterhub_notebooks.workspace.writing import AT_ONCE
 
 from .conftest import tree
 
@@ -83,3 +85,24 @@ def test_files_that_nobody_may_write_are_made_again_where_their_making_was_cut_o
         "0o400",
         "0o0",
     ]
+
+
+@pytest.mark.parametrize("way", ["plain", "whole", "write"])
+def test_large_files_are_written_in_small_pieces_also_where_the_kernel_takes_less(tmp_path, monkeypatch, way):
+    data = os.urandom(3 * AT_ONCE + 17)
+    asked, pwrite = [], os.pwrite
+
+    def reluctant(file, part, offset):
+        asked.append(len(part))
+        return pwrite(file, part[: AT_ONCE - 1000], offset)
+
+    monkeypatch.setattr(os, "pwrite", reluctant)
+    places = Places(os.fsencode(tmp_path))
+    if way == "plain":
+        places.plain([(b"x", 0o644, 0, data)])
+    elif way == "whole":
+        places.whole(b"x", Entry(b"x", FILE, 0o644, 0, len(data)), data)
+    else:
+        places.write(b"x", 0, data, False)
+    assert (tmp_path / "x").read_bytes() == data
+    assert max(asked) <= AT_ONCE

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ...errors import Denied, NoSpace, NotebooksError, NotFound, StorageAway
 from .. import layout
+from ..writing import write_all
 
 _ASIDE = ".aside"
 #: A file there that was not written to for so long has no writer any more.
@@ -121,8 +122,7 @@ class DirectoryStore:
                 if not self._tidy:
                     self._tidy = True
                     _remove_left(folder, os.fstat(handle).st_mtime - _LEFT_SECONDS)
-                file.write(body)
-                file.flush()
+                write_all(file.fileno(), 0, body)
                 os.fsync(file.fileno())
         except BaseException:
             path.unlink(missing_ok=True)
