@@ -66,7 +66,7 @@ class Run:
         """All tools, in turns, over one tree."""
         tree = self._tree(name)
         files, size = workspace_trees.sizes(tree)
-        place = folder / f"round-{seed}"
+        place = folder / f"{name}-{seed}"
         tools = {}
         asked = (
             self._asked.tools[seed % len(self._asked.tools) :]

@@ -123,7 +123,10 @@ def change(tree: Path, seed: int) -> Changed:
     chosen = chance.sample(slices, -(-len(slices) // 100)) if slices else []
     for path, number in chosen:
         with open(path, "r+b") as file:
-            file.seek(number * SLICE + 1000)
-            file.write(chance.randbytes(4096))
+            at = min(number * SLICE + 1000, os.path.getsize(path) - 1)
+            file.seek(at)
+            other = bytes(255 - byte for byte in file.read(4096))  # of a tree that an earlier run changed too
+            file.seek(at)
+            file.write(other)
         total += min(SLICE, os.path.getsize(path) - number * SLICE)
     return Changed(len(small) // 100 + len(chosen), total)
