@@ -7,7 +7,7 @@ what no restore would take.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..errors import Damaged, Refusal
 from ..units import show_size
@@ -101,28 +101,33 @@ def refuse_pages(page_bytes: int, head: SnapshotHead) -> None:
 
 def whole(entries: Iterable[Entry], head: SnapshotHead) -> list[Entry]:
     """The entries of head's listing. Raises Beyond where they are more than it may have."""
-    return list(counted(entries, head))
+    found: list[Entry] = []
+    count = counting(head)
+    for entry in entries:
+        count(entry)
+        found.append(entry)
+    return found
 
 
-def counted(entries: Iterable[Entry], head: SnapshotHead) -> Iterator[Entry]:
-    """The entries of head's listing, one by one. Raises Beyond instead of the first that it may not have."""
-    most, left = max(head.entries, _FREE_ENTRIES), most_pieces(head)
-    for number, entry in enumerate(entries, 1):
+def counting(head: SnapshotHead) -> Callable[[Entry], None]:
+    """To be called with each entry of head's listing. Raises Beyond at the first that it may not have."""
+    most, places = max(head.entries, _FREE_ENTRIES), most_pieces(head)
+    number, left = 0, places
+
+    def count(entry: Entry) -> None:
+        nonlocal number, left
+        number += 1
         left -= len(entry.pieces)
         if left < 0:
-            raise _beyond(head, f"more than {most_pieces(head):,} places of contents")
+            raise _beyond(head, f"more than {places:,} places of contents")
         if number > most:
             raise _beyond(head, f"more than {most:,} entries")
-        yield entry
+
+    return count
 
 
 def _too_large(why: str, remedy: str) -> Refusal:
-    return Refusal(
-        "These files are more than one snapshot can hold",
-        why,
-        [remedy],
-        label="too_large",
-    )
+    return Refusal("These files are more than one snapshot can hold", why, [remedy], label="too_large")
 
 
 def _beyond(head: SnapshotHead, what: str) -> Beyond:

@@ -7,7 +7,7 @@ something odd that costs nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..contract import Progress
@@ -138,33 +138,28 @@ class _Check:
         many = size = files = 0
         before = b""
         parents: list[bytes] = []
-        at = head.root
-
-        def rows() -> Iterator[Entry]:
-            nonlocal at
-            for ref, found in entries(left, self._blocks, self._cancelled):
-                at = ref
-                if isinstance(found, Gap):
-                    gaps.append(found)
-                else:
-                    yield from found
-
+        count_one = bounds.counting(head)
         try:
             bounds.refuse_pages(sum(ref.length for ref in refs), head)
-            for entry in bounds.counted(rows(), head):
-                if at is not None and order(entry.path) <= before:
-                    gaps.append(Gap(at, "entries out of order", b""))
-                before = order(entry.path)
-                try:
-                    below(parents, entry)
-                except Damaged as error:
-                    if at is not None and not gaps:
-                        gaps.append(Gap(at, error.why, b""))
-                many += 1
-                if entry.kind == FILE:
-                    files += 1
-                    size += entry.size
-                    self._needed(entry, head.number)
+            for ref, found in entries(left, self._blocks, self._cancelled):
+                if isinstance(found, Gap):
+                    gaps.append(found)
+                    continue
+                for entry in found:
+                    count_one(entry)
+                    if order(entry.path) <= before:
+                        gaps.append(Gap(ref, "entries out of order", b""))
+                    before = order(entry.path)
+                    try:
+                        below(parents, entry)
+                    except Damaged as error:
+                        if not gaps:
+                            gaps.append(Gap(ref, error.why, b""))
+                    many += 1
+                    if entry.kind == FILE:
+                        files += 1
+                        size += entry.size
+                        self._needed(entry, head.number)
         except bounds.Beyond as error:
             lost = f"Snapshot {head.number} cannot be restored"
             self.errors.append(Problem(error.why, lost, (head.number,)))

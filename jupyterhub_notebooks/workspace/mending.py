@@ -6,8 +6,8 @@ taken for damaged after one bad read; what is left of a listing can be committed
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -118,21 +118,18 @@ class Mending:
         left = left_of(head.root, self._space, self._cancelled)
         for one in left.gaps:
             gap(one)
-
-        def rows() -> Iterator[Entry]:
-            for _, found in entries(left, self._space, self._cancelled):
-                if isinstance(found, Gap):
-                    gap(found)
+        before, count = b"", bounds.counting(head)
+        for _, found in entries(left, self._space, self._cancelled):
+            if isinstance(found, Gap):
+                gap(found)
+                continue
+            for entry in found:
+                count(entry)
+                if order(entry.path) > before:
+                    before = order(entry.path)
+                    yield entry
                 else:
-                    yield from found
-
-        before = b""
-        for entry in bounds.counted(rows(), head):
-            if order(entry.path) > before:
-                before = order(entry.path)
-                yield entry
-            else:
-                odd(entry)
+                    odd(entry)
 
     def _verify(self, found: Iterable[Entry]) -> None:
         """Reads every block of which found needs a part that was not looked at yet."""
@@ -187,7 +184,7 @@ class Mending:
         older: dict[bytes, int] = {}
         for number in sorted(self._heads.keys() - {self._number}, reverse=True):
             same: list[Entry] = []
-            with contextlib.suppress(bounds.Beyond):  # larger than it may be: what came before counts
+            with suppress(bounds.Beyond):  # larger than it may be: what came before counts
                 for entry in self._entries(self._heads[number], lambda _: None):
                     if entry.kind != FILE:
                         continue

@@ -118,12 +118,14 @@ class DirectoryStore:
         path = folder / secrets.token_hex(16)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            with open(handle, "wb") as file:
+            try:
                 if not self._tidy:
                     self._tidy = True
                     _remove_left(folder, os.fstat(handle).st_mtime - _LEFT_SECONDS)
-                write_all(file.fileno(), 0, body)
-                os.fsync(file.fileno())
+                write_all(handle, 0, body)
+                os.fsync(handle)
+            finally:
+                os.close(handle)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
