@@ -19,6 +19,7 @@ def in_a_child(act) -> None:
     child = os.fork()
     if not child:
         try:
+            os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])  # what other tests have open
             act()
         except BaseException as error:
             os.write(2, f"{type(error).__name__}: {error}\n".encode())
@@ -37,7 +38,6 @@ def test_a_restore_gets_by_with_few_open_files_however_deep_the_folders(space, v
     back = space.volume("back")
 
     def few():
-        os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])  # what other tests have open
         resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
         space.restore(back)
 
