@@ -22,11 +22,11 @@ MOST_COMPONENT = 255
 MOST_PIECES = 140_000
 MOST_XATTRS = 65536
 MOST_XATTR_NAMES = 1024
-_MOST_SIZE = 2**62
-_LEAST_TIME, _MOST_TIME = -(2**63), 2**63 - 1
+MOST_SIZE = 2**62
+LEAST_TIME, MOST_TIME = -(2**63), 2**63 - 1
 EMPTY = OPEN.empty  # where a workspace is not encrypted
 NO_BLOCK = bytes(32)
-_MODES: dict[int, int] = {}  # each of the few there are once in memory
+MODES: dict[int, int] = {}  # each of the few there are once in memory
 _PIECES = "jupyterhub-notebooks 2026 workspace pieces 1"
 
 
@@ -59,12 +59,12 @@ class Entry(NamedTuple):
     sparse: bool = False
 
 
-_ORDER = bytes([0 if byte == ord("/") else byte for byte in range(256)])
+ORDER = bytes([0 if byte == ord("/") else byte for byte in range(256)])
 
 
 def order(path: bytes) -> bytes:
     """The key by which a listing is sorted: a directory is followed by all it contains."""
-    return path.translate(_ORDER)
+    return path.translate(ORDER)
 
 
 def why_not_a_path(path: object) -> str:
@@ -143,15 +143,13 @@ def from_row(row: Any, blocks: Sequence[tuple[bytes, int]]) -> Entry:
     """The entry of a checked row; blocks is the page's table."""
     if not isinstance(row, list) or len(row) not in (7, 8):
         raise _odd("an entry of another shape")
-    if len(row) == 7 and (plain := _plain_file(row, blocks)) is not None:
-        return plain
     path, kind, mode, mtime_ns, size, content, where = row[:7]
     if wrong := why_not_a_path(path):
         raise _odd(wrong)
     if not _is_int(kind, 0, len(KINDS) - 1):
         raise _odd(f"{shown(path)} of kind {kind!r}, which this program does not know")
     if not (
-        _is_int(mode, 0, 0o7777) and _is_int(mtime_ns, -(2**63), 2**63 - 1) and _is_int(size, 0, _MOST_SIZE)
+        _is_int(mode, 0, 0o7777) and _is_int(mtime_ns, LEAST_TIME, MOST_TIME) and _is_int(size, 0, MOST_SIZE)
     ):
         raise _odd(f"numbers of {shown(path)} that cannot be")
     extra = _extra(row[7], path) if len(row) == 8 else {}
@@ -169,36 +167,6 @@ def from_row(row: Any, blocks: Sequence[tuple[bytes, int]]) -> Entry:
     if not isinstance(where, bytes) or not where or len(where) > MOST_PATH or b"\0" in where:
         raise _odd(f"the target of the link {shown(path)} cannot be")
     return Entry(path, SYMLINK, mode, mtime_ns, 0, b"", (), where, *_extras(extra, path))
-
-
-def _plain_file(row: list[Any], blocks: Sequence[tuple[bytes, int]]) -> Entry | None:
-    """What most rows are, a file in one piece, by the same checks in fewer steps; None for everything else."""
-    path, kind, mode, mtime_ns, size, content, where = row
-    if type(where) is not list or len(where) != 3 or type(content) is not bytes or len(content) != 32:
-        return None
-    number, offset, length = where
-    if not (
-        type(kind)
-        is type(mode)
-        is type(mtime_ns)
-        is type(size)
-        is type(number)
-        is type(offset)
-        is type(length)
-        is int
-        and kind == 0
-        and 0 <= mode <= 0o7777
-        and _LEAST_TIME <= mtime_ns <= _MOST_TIME
-        and 1 <= length == size
-        and 0 <= number < len(blocks)
-        and offset >= 0
-    ):
-        return None
-    block, block_length = blocks[number]
-    if offset + length > block_length or why_not_a_path(path):
-        return None
-    piece = Piece(block, block_length, offset, size)  # as long as the file: one number for both
-    return Entry(path, FILE, _MODES.setdefault(mode, mode), mtime_ns, size, content, (piece,))
 
 
 def _pieces(where: Any, blocks: Sequence[tuple[bytes, int]], size: int, path: bytes) -> tuple[Piece, ...]:

@@ -91,8 +91,8 @@ class Filling:
 
     def run(self, before: Callable[[], None] = lambda: None) -> None:
         """Returns when all files are written. before: makes their folders, while the first blocks are fetched."""
-        blocks, lengths, empty = self._sorted()
         self._pool.submit(0, self._prepare, before, done=lambda _: None)
+        blocks, lengths, empty = self._sorted()
         self._blocks.expect([name.hex() for name in blocks])
         self._tell(0, 0)
         for batch in _runs(empty, _EMPTY_AT_ONCE):

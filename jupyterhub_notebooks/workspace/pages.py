@@ -17,6 +17,7 @@ from ..errors import Damaged
 from .blocks import MOST_PLAIN
 from .entries import DIRECTORY, FILE, MOST_XATTR_NAMES, Entry, from_row, order, to_row, why_not_a_path
 from .keys import OPEN, Keys
+from .rows import at_once, follow, way_to_last
 
 PREFIX = b"NBPG\x01"
 ONE_IN = 512
@@ -225,6 +226,11 @@ def entries_of(refs: Sequence[PageRef], pages: Iterable[bytes], *, whole: bool =
         if total > MOST_ENTRIES:
             raise _odd(f"more than {MOST_ENTRIES} entries")
         table = _table(blocks)
+        entries = _usual(ref, rows, table, before, parents if whole else None)
+        if entries is not None:
+            before = order(entries[-1].path)
+            yield from entries
+            continue
         for at, row in enumerate(rows):
             entry = from_row(row, table)
             if at == 0 and ref.first and entry.path != ref.first:
@@ -236,6 +242,26 @@ def entries_of(refs: Sequence[PageRef], pages: Iterable[bytes], *, whole: bool =
             if whole:
                 below(parents, entry)
             yield entry
+
+
+def _usual(
+    ref: PageRef,
+    rows: list[Any],
+    table: Sequence[tuple[bytes, int]],
+    before: bytes,
+    parents: list[bytes] | None,
+) -> list[Entry] | None:
+    """The entries of a leaf with nothing unusual, and parents moved on to the last of them. None where its rows are to be
+    looked at one by one, which tells what is wrong."""
+    entries = at_once(rows, table)
+    if entries is None or not follow(before, entries) or (ref.first and entries[0].path != ref.first):
+        return None
+    if parents is not None:
+        way = way_to_last(parents, entries)
+        if way is None:
+            return None
+        parents[:] = way
+    return entries
 
 
 def below(parents: list[bytes], entry: Entry) -> None:

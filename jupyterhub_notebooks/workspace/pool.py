@@ -58,9 +58,14 @@ def ask_aside(act: Callable[[], T], cancelled: Callable[[], bool]) -> T:
 
     Raises Cancelled, and what act raises.
     """
+    return result_of(aside(act), cancelled)
+
+
+def aside(act: Callable[[], T]) -> Future[T]:
+    """Has act done in a thread of its own; ``result_of`` waits for it."""
     future: Future[T] = Future()
     threading.Thread(target=_settle, args=(future, act), name="workspace-asks", daemon=True).start()
-    return _result(future, cancelled)
+    return future
 
 
 def in_order(
@@ -88,9 +93,9 @@ def in_order(
                 started += 1
                 threading.Thread(target=work, name=f"{name}_{started}", daemon=True).start()
             if len(ahead) >= 2 * threads():
-                yield _result(ahead.popleft(), cancelled)
+                yield result_of(ahead.popleft(), cancelled)
         while ahead:
-            yield _result(ahead.popleft(), cancelled)
+            yield result_of(ahead.popleft(), cancelled)
     finally:
         over.set()
         for _ in range(started):
@@ -104,7 +109,8 @@ def _settle(future: Future[T], act: Callable[[], T]) -> None:
         future.set_exception(error)
 
 
-def _result(future: Future[T], cancelled: Callable[[], bool]) -> T:
+def result_of(future: Future[T], cancelled: Callable[[], bool]) -> T:
+    """What was done aside. Raises Cancelled, and what it raised."""
     while True:
         try:
             return future.result(_ASK_SECONDS)

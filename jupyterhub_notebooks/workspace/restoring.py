@@ -27,7 +27,7 @@ from .keys import keys_of
 from .lastseen import LastSeen
 from .memory import careful
 from .placing import Places
-from .pool import Pool, ask_aside, ask_now_and_then, away, threads
+from .pool import Pool, aside, ask_aside, ask_now_and_then, away, result_of, threads
 from .ports import Blocks, OnProgress, Snapshots
 from .replacing import MOVED_ASIDE, replace
 from .scanning import Found
@@ -82,13 +82,16 @@ def restore(
         with Crew(head.files, inherit=lock) as crew:
             entries, leaves = _listing(head, fetching.fetcher(blocks, cancelled))
             one = _Restore(volume, blocks, number, entries, never_saved, progress, cancelled, crew)
-            try:
-                one.run(sync=wait_for_disk)
+
+            def keep() -> None:
                 owner = lastseen.owner_of(head.workspace, keys_of(blocks))
                 tick_ns = scanning.tick(os.fsencode(volume.files))
                 stamps = lastseen.stamps_of(entries, one.stamps)
                 one.stamps.clear()
                 lastseen.write(volume, LastSeen(owner, number, tick_ns, entries, stamps, leaves))
+
+            try:
+                one.run(sync=wait_for_disk, written=keep)
                 if wait_for_disk:
                     ask_aside(lambda: scanning.sync(os.fsencode(volume.files)), cancelled)
                     volume.remember(base=number)
@@ -129,8 +132,14 @@ def _listing(head: SnapshotHead, fetch: pages.Fetch) -> tuple[list[Entry], list[
     what the snapshot says of itself."""
     fetch = bounds.bounded(fetch, head)
     refs = pages.leaves_of(head.root, fetch)
-    leaves = list(fetch([(ref.name, ref.length) for ref in refs]))
-    return bounds.whole(pages.entries_of(refs, leaves), head), leaves
+    leaves: list[bytes] = []
+
+    def kept() -> Iterator[bytes]:
+        for plain in fetch([(ref.name, ref.length) for ref in refs]):
+            leaves.append(plain)
+            yield plain
+
+    return bounds.whole(pages.entries_of(refs, kept()), head), leaves
 
 
 def listing(blocks: Blocks, snapshots: Snapshots, number: int) -> Iterator[Entry]:
@@ -161,8 +170,9 @@ class _Restore:
         self.moved: tuple[tuple[str, str], ...] = ()
         self.stamps: dict[bytes, Stamp] = {}
 
-    def run(self, sync: bool) -> None:
-        """sync: others may be writing what is there, also through memory maps."""
+    def run(self, sync: bool, written: Callable[[], None]) -> None:
+        """sync: others may be writing what is there, also through memory maps. written: called when nothing is left to do but
+        modes and times of directories, once, and beside that where it can be."""
         volume = self.volume
         volume.files.mkdir(parents=True, exist_ok=True)
         files = os.fsencode(volume.files)
@@ -172,7 +182,7 @@ class _Restore:
             else:
                 volume.begin_restore(self.number)
                 self._straight(places)
-            self._dress(places)
+            self._dress(places, written)
             why = "this file system does not keep its attributes"
             self.skipped = tuple((shown(path), why) for path in places.without_attributes)
 
@@ -249,16 +259,20 @@ class _Restore:
             body += plain[piece.offset : piece.offset + piece.length]
         return body
 
-    def _dress(self, places: Places) -> None:
+    def _dress(self, places: Places, beside: Callable[[], None]) -> None:
         """Directories get their modes and times; those that keep their owner out come last, the deepest first."""
         folders = [entry for entry in self.entries if entry.kind == DIRECTORY]
         if self.crew.hands and len(folders) > _LEAST_FOLDERS:
             plain = [e for e in folders if e.mode & 0o700 == 0o700 and not e.xattrs]
             rows = [(e.path, e.mode, e.mtime_ns) for e in plain]
+            dressing = aside(lambda: self.crew.dress_folders(places.root, rows))
+            beside()
             with suppress(HandGone):
-                ask_aside(lambda: self.crew.dress_folders(places.root, rows), self.cancelled)
+                result_of(dressing, self.cancelled)
                 done = {entry.path for entry in plain}
                 folders = [entry for entry in folders if entry.path not in done]
+        else:
+            beside()
         for entry in ask_now_and_then(reversed(folders), self.cancelled):
             places.dress_folder(entry)
 
