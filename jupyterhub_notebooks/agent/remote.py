@@ -162,12 +162,22 @@ class RemoteBlocks:
         """The stored bytes. Raises NotFound, StorageAway, Damaged where there are more than any block has."""
         return self._patience.insist(lambda: self._get(name))
 
+    def get_into(self, name: str, room: memoryview) -> bytes | memoryview:
+        """As ``get``; the bytes are the beginning of room where they fit."""
+        answer = self._patience.insist(lambda: self._answered(name, room))
+        return answer.body if answer.placed is None else answer.placed
+
     def _get(self, name: str) -> bytes:
-        answer = _fetch(self._wire, self._signer.to_read(name), block_path(name))
+        return self._answered(name).body
+
+    def _answered(self, name: str, room: memoryview | None = None) -> Answer:
+        """An answer with a block's bytes. Raises NotFound, StorageAway, Damaged."""
+        answer = _fetch(self._wire, self._signer.to_read(name), block_path(name), room=room)
         if answer.status == 403:  # it ran out meanwhile, or this machine slept
             again = self._signer.sign(UrlRequest("block", "GET", hash=name))
-            answer = _fetch(self._wire, again, block_path(name))
-        return _body_of(answer, f"Block {name[:12]}")
+            answer = _fetch(self._wire, again, block_path(name), room=room)
+        _body_of(answer, f"Block {name[:12]}")
+        return answer
 
     def put(self, name: str, body: bytes) -> bool:
         """True: written. False: present already. Raises StorageAway."""
@@ -273,10 +283,16 @@ class RemoteSnapshots:
             raise MissingBlocks(answer.missing)
 
 
-def _fetch(wire: Wire, signed: SignedUrl, key: str, more: Mapping[str, str] | None = None) -> Answer:
-    most_bytes = most_bytes_of(key)
+def _fetch(
+    wire: Wire,
+    signed: SignedUrl,
+    key: str,
+    more: Mapping[str, str] | None = None,
+    room: memoryview | None = None,
+) -> Answer:
+    most_bytes, headers = most_bytes_of(key), {**signed.headers, **(more or {})}
     try:
-        return wire.request("GET", signed.url, {**signed.headers, **(more or {})}, most_bytes=most_bytes)
+        return wire.request("GET", signed.url, headers, most_bytes=most_bytes, room=room)
     except TooLong:
         raise too_large(key, most_bytes) from None
     except BROKEN as error:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ..workspace.receiving import received
+
 if TYPE_CHECKING:
     import ssl
 
@@ -29,11 +31,12 @@ class TooLong(http.client.HTTPException):
 
 @dataclass(frozen=True)
 class Answer:
-    """status and whole body of an answer."""
+    """status and whole body of an answer. placed: the body, where it is the beginning of the room that was given for it."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    placed: memoryview | None = None
 
 
 class Wire:
@@ -57,8 +60,12 @@ class Wire:
         body: bytes | None = None,
         timeout_seconds: float | None = None,
         most_bytes: int = MOST_BYTES,
+        room: memoryview | None = None,
     ) -> Answer:
-        """The answer, whatever its status. Raises one of BROKEN where none came, TooLong where it has more than most_bytes."""
+        """The answer, whatever its status. Raises one of BROKEN where none came, TooLong where it has more than most_bytes.
+
+        room: the body of a good answer that says its length is put there, if it fits.
+        """
         parts = urlsplit(url)
         key = (parts.scheme, parts.hostname or "", parts.port or 0)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -69,7 +76,7 @@ class Wire:
         old = kept.pop(key, None)
         if old is not None:
             try:
-                answer = self._exchange(old, method, target, headers, body, timeout, most_bytes)
+                answer = self._exchange(old, method, target, headers, body, timeout, most_bytes, room)
                 kept[key] = old
                 return answer
             except (TimeoutError, TooLong):
@@ -79,7 +86,7 @@ class Wire:
                 old.close()
         fresh = self._connection(key)
         try:
-            answer = self._exchange(fresh, method, target, headers, body, timeout, most_bytes)
+            answer = self._exchange(fresh, method, target, headers, body, timeout, most_bytes, room)
         except BaseException:
             fresh.close()
             raise
@@ -95,6 +102,7 @@ class Wire:
         body: bytes | None,
         timeout: float,
         most_bytes: int,
+        room: memoryview | None,
     ) -> Answer:
         connection.timeout = timeout
         if connection.sock is not None:
@@ -105,7 +113,11 @@ class Wire:
             if not body:
                 raise  # else: refused before all of it was sent, the answer may be there
         response = connection.getresponse()
-        most = most_bytes if response.status < 300 else MOST_BYTES
+        length, good = response.length, response.status < 300
+        if room is not None and good and length is not None and length <= min(len(room), most_bytes):
+            placed = received(response, length, room)
+            return Answer(response.status, dict(response.getheaders()), b"", placed)
+        most = most_bytes if good else MOST_BYTES
         return Answer(response.status, dict(response.getheaders()), _bounded(response, most))
 
     def _connection(self, key: tuple[str, str, int]) -> http.client.HTTPConnection:

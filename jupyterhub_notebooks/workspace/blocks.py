@@ -54,7 +54,11 @@ def decode(name: bytes, stored: bytes, length: int, keys: Keys = OPEN) -> bytes:
 
 
 def decode_in_place(
-    name: bytes, stored: bytes, length: int, keys: Keys = OPEN, into: memoryview | None = None
+    name: bytes,
+    stored: bytes | memoryview,
+    length: int,
+    keys: Keys = OPEN,
+    into: memoryview | None = None,
 ) -> bytes | memoryview:
     """``decode`` without a copy: what was stored plain is a part of stored, the rest the beginning of into, where that is
     given; it has at least length bytes."""
@@ -80,7 +84,9 @@ def beyond_use(name: bytes, stored: bytes, keys: Keys = OPEN) -> bool:
     return False
 
 
-def _body(name: bytes, stored: bytes, length: int, keys: Keys, into: memoryview | None) -> bytes | memoryview:
+def _body(
+    name: bytes, stored: bytes | memoryview, length: int, keys: Keys, into: memoryview | None
+) -> bytes | memoryview:
     if not 0 < length <= MOST_PLAIN:
         raise damaged(name, f"a block of {length} bytes cannot be")
     if len(stored) < HEADER.size:
@@ -102,7 +108,7 @@ def _body(name: bytes, stored: bytes, length: int, keys: Keys, into: memoryview 
     body: bytes | memoryview = memoryview(stored)[HEADER.size :]
     if sealed:
         try:
-            body = keys.unseal(name, stored[: HEADER.size], body)
+            body = keys.unseal(name, bytes(stored[: HEADER.size]), body)
         except Unsealed:
             raise damaged(name, "it was changed, or sealed with another key") from None
     if codec in (PLAIN, PLAIN_ENCRYPTED):

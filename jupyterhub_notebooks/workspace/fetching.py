@@ -57,6 +57,17 @@ def stored(blocks: Blocks, name: bytes) -> bytes:
         raise missing(name) from None
 
 
+def stored_in(blocks: Blocks, name: bytes, room: memoryview) -> bytes | memoryview:
+    """As ``stored``; the beginning of room where blocks can do that and they fit."""
+    into: Callable[[str, memoryview], bytes | memoryview] | None = getattr(blocks, "get_into", None)
+    if into is None:
+        return stored(blocks, name)
+    try:
+        return away(lambda: into(name.hex(), room))
+    except NotFound:
+        raise missing(name) from None
+
+
 def missing(name: bytes) -> Damaged:
     """The error about a block that a snapshot names and the store does not have."""
     return Damaged(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..contract import Progress
 from . import fetching
-from .blocks import decode_in_place
+from .blocks import MOST_PLAIN, MOST_STORED, decode_in_place
 from .crew import Crew, HandGone, Slot
 from .entries import Entry
 from .hand import Write
@@ -19,6 +19,7 @@ from .keys import keys_of
 from .placing import Places
 from .pool import Pool
 from .ports import Blocks
+from .rooms import Rooms
 from .stamps import Stamp
 
 _EMPTY_AT_ONCE = 256
@@ -80,6 +81,7 @@ class Filling:
         self._progress, self._wanted = progress, wanted
         self._lock = threading.Lock()
         self._left: dict[int, int] = {}
+        self._rooms = Rooms()
         self._writers = threading.BoundedSemaphore(_WRITERS)
         self._ready = threading.Event()
         self._in_vain = False
@@ -181,16 +183,23 @@ class Filling:
         return _Told(sum(entry.size for _, entry in wanted), len(numbers))
 
     def _block(self, name: bytes, length: int, members: _Members) -> _Told:
-        stored = fetching.stored(self._blocks, name)
-        if self._crew.hands and len(members.whole) >= _LEAST_FOR_HAND:
-            with self._crew.slot() as slot:  # nothing is unpacked before there is room for it
-                return self._unpacked(name, stored, length, members, slot)
-        return self._unpacked(name, stored, length, members, None)
+        with self._rooms.lend(length + MOST_STORED - MOST_PLAIN) as room:
+            stored = fetching.stored_in(self._blocks, name, room)
+            if self._crew.hands and len(members.whole) >= _LEAST_FOR_HAND:
+                with self._crew.slot() as slot:  # nothing is unpacked before there is room for it
+                    return self._unpacked(name, stored, length, members, slot.view, slot)
+            with self._rooms.lend(length) as into:
+                return self._unpacked(name, stored, length, members, into, None)
 
     def _unpacked(
-        self, name: bytes, stored: bytes, length: int, members: _Members, slot: Slot | None
+        self,
+        name: bytes,
+        stored: bytes | memoryview,
+        length: int,
+        members: _Members,
+        into: memoryview,
+        slot: Slot | None,
     ) -> _Told:
-        into = slot.view if slot is not None else None
         plain = memoryview(decode_in_place(name, stored, length, keys_of(self._blocks), into))
         if not self._may_write():
             return _Told(0, 0)
@@ -202,7 +211,7 @@ class Filling:
         size = sum(entry.size for _, entry in whole) + sum(part.length for part in members.parts)
         if len(whole) > _MOST_FILES_AT_ONCE or (size > _MOST_AT_ONCE and len(whole) + len(members.parts) > 1):
             first, *rest = self._shares(members)
-            kept = bytes(plain)  # a slot is given back, and is what others write then
+            kept = bytes(plain)  # a slot or room is given back, and is what others write then
             now = self._put(first, plain, slot)
             return now._replace(later=[_Later(kept, share) for share in rest])
         files = len(whole)

@@ -24,6 +24,8 @@ class Blocks(Protocol):
         """The stored bytes. Raises errors.NotFound, errors.StorageAway."""
         ...
 
+    # Those that have get_into(name, room) as well answer bytes as the beginning of room, where they fit, without new memory.
+
     def put(self, name: str, body: bytes) -> bool:
         """True: written now. False: it was present already. Durable on return."""
         ...

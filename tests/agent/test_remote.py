@@ -96,6 +96,17 @@ def test_a_block_is_written_once_and_read_back(store: Store) -> None:
     assert store.blocks.get(name) == body
 
 
+def test_a_block_is_read_into_memory_that_is_there(store: Store, gate: Gate) -> None:
+    name, body = _block(300_000)
+    store.blocks.put(name, body)
+    room = memoryview(bytearray(len(body) + 100))
+    assert store.blocks.get_into(name, room) == body == room[: len(body)]
+    assert store.blocks.get_into(name, memoryview(bytearray(10))) == body
+    with pytest.raises(NotFound):
+        store.blocks.get_into("ab" * 32, room)
+    assert room[: len(body)] == body
+
+
 def test_a_block_that_is_not_there_is_said_to_be_missing(store: Store) -> None:
     with pytest.raises(NotFound):
         store.blocks.get("ab" * 32)

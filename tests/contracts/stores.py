@@ -17,6 +17,27 @@ class StoreContract:
         assert store.size("blocks/ab/one") == len(body)
         assert store.exists("blocks/ab/one")
 
+    @pytest.mark.parametrize("size", [0, 1, 100_000, MOST_STORED])
+    def test_what_was_put_is_got_into_memory_that_is_there(self, store, size):
+        body = os.urandom(size)
+        store.put("blocks/ab/one", body)
+        for room in (memoryview(bytearray(size)), memoryview(bytearray(size + 1000))):
+            found = store.get_into("blocks/ab/one", room)
+            assert found == body == room[:size]
+            assert room[size:] == bytes(len(room) - size)
+        if size:
+            small = memoryview(bytearray(size - 1))
+            assert store.get_into("blocks/ab/one", small) == body
+
+    def test_what_is_not_there_or_too_large_is_not_got_into_memory_either(self, store):
+        room = memoryview(bytearray(100))
+        with pytest.raises(NotFound):
+            store.get_into("blocks/ab/none", room)
+        store.replace("blocks/ab/large", bytes(MOST_STORED + 1))
+        with pytest.raises(Damaged, match="more than"):
+            store.get_into("blocks/ab/large", memoryview(bytearray(MOST_STORED + 1)))
+        assert room == bytes(100)
+
     def test_an_empty_object_is_an_object(self, store):
         assert store.put("empty", b"") is True
         assert store.get("empty") == b""

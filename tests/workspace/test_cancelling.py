@@ -77,6 +77,9 @@ class Silent:
             self._wait("page" if self.pages >= 0 else "block")
         return self._space.get(what)
 
+    def get_into(self, name, room):
+        return self.get(name)
+
     def put(self, name, body):
         self._wait("put")
         return self._space.put(name, body)

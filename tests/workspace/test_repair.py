@@ -393,6 +393,9 @@ class Flips(WorkspaceStore):
         self.fired += 1
         return body[:-5] + bytes([body[-5] ^ 1]) + body[-4:]
 
+    def get_into(self, name, room):
+        return self.get(name)
+
 
 def flipping(space, times):
     made = Flips(space.store.store)

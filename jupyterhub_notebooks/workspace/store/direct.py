@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from ..receiving import received
 from .signing import S3Signer
 
 _CONNECT_SECONDS = 5.0
@@ -39,11 +40,16 @@ class TooMany(Exception):
     """An answer has more bytes than it may."""
 
 
-def bounded(answer: http.client.HTTPResponse, most_bytes: int) -> bytes:
-    """The body. Raises TooMany, with at most one byte more read, HTTPException where it is cut off."""
+def bounded(
+    answer: http.client.HTTPResponse, most_bytes: int, room: memoryview | None = None
+) -> bytes | memoryview:
+    """The body, as the beginning of room where it fits. Raises TooMany, with at most one byte more read, HTTPException
+    where it is cut off."""
     if answer.length is not None:
         if answer.length > most_bytes:
             raise TooMany
+        if room is not None and answer.length <= len(room):
+            return received(answer, answer.length, room)
         return answer.read()
     data = answer.read(most_bytes + 1)
     if len(data) > most_bytes:
@@ -63,9 +69,10 @@ class Direct:
         self._lock = threading.Lock()
         self._kept: deque[http.client.HTTPConnection] = deque()
 
-    def get(self, key: str, most_bytes: int) -> bytes:
-        """The object's bytes. Raises Answered, OSError, HTTPException; TooMany where there are more than most_bytes."""
-        return self._request("GET", self._signer.get(key).url, {}, None, most_bytes)
+    def get(self, key: str, most_bytes: int, room: memoryview | None = None) -> bytes | memoryview:
+        """The object's bytes, as the beginning of room where they fit. Raises Answered, OSError, HTTPException; TooMany where
+        there are more than most_bytes."""
+        return self._request("GET", self._signer.get(key).url, {}, None, most_bytes, room)
 
     def put(self, key: str, body: bytes) -> None:
         """Creates it. Raises Answered, with 412 where it is there, OSError, HTTPException."""
@@ -79,18 +86,19 @@ class Direct:
         headers: Mapping[str, str],
         body: bytes | None,
         most_bytes: int = _MOST_ERROR,
-    ) -> bytes:
+        room: memoryview | None = None,
+    ) -> bytes | memoryview:
         parts = urlsplit(url)
         target = f"{parts.path}?{parts.query}"
         headers = {**headers, "Host": parts.netloc}  # as it was signed
         kept = self._take()
         if kept is not None:
             try:
-                return self._exchange(kept, method, target, headers, body, most_bytes)
+                return self._exchange(kept, method, target, headers, body, most_bytes, room)
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
                 kept.close()
         fresh = self._connection(parts.hostname or "", parts.port)
-        return self._exchange(fresh, method, target, headers, body, most_bytes)
+        return self._exchange(fresh, method, target, headers, body, most_bytes, room)
 
     def _exchange(
         self,
@@ -100,7 +108,8 @@ class Direct:
         headers: Mapping[str, str],
         body: bytes | None,
         most_bytes: int,
-    ) -> bytes:
+        room: memoryview | None,
+    ) -> bytes | memoryview:
         try:
             try:
                 connection.request(method, target, body=body, headers=dict(headers))
@@ -108,7 +117,8 @@ class Direct:
                 if body is None:
                     raise  # else: refused before all of it was sent, the answer may be there
             answer = connection.getresponse()
-            data = bounded(answer, most_bytes) if answer.status < 300 else answer.read(_MOST_ERROR)
+            good = answer.status < 300
+            data = bounded(answer, most_bytes, room) if good else answer.read(_MOST_ERROR)
         except BaseException:
             connection.close()
             raise

@@ -68,9 +68,19 @@ class S3Store:
         direct = self._direct
         try:
             if direct is not None:
-                return self._call(lambda: direct.get(key, most), key)
+                return bytes(self._call(lambda: direct.get(key, most), key))
             body: bytes = self._call(lambda: sync(self._fs.loop, self._get, key, most), key)
             return body
+        except TooMany:
+            raise layout.too_large(key, most) from None
+
+    def get_into(self, key: str, room: memoryview) -> bytes | memoryview:
+        """As ``get``; the bytes are the beginning of room where they come the short way and fit."""
+        direct, most = self._direct, layout.most_bytes_of(key)
+        if direct is None:
+            return self.get(key)
+        try:
+            return self._call(lambda: direct.get(key, most, room), key)
         except TooMany:
             raise layout.too_large(key, most) from None
 

@@ -55,6 +55,12 @@ class WorkspaceStore:
 
     # Blocks
 
+    def get_into(self, name: str, room: memoryview) -> bytes | memoryview:
+        """As ``get``; the bytes are the beginning of room where the store can do that and they fit."""
+        path = self._prefix + layout.block_path(name)
+        into: Callable[[str, memoryview], bytes | memoryview] | None = getattr(self.store, "get_into", None)
+        return self.store.get(path) if into is None else into(path, room)
+
     def put(self, name: str, body: bytes) -> bool:
         return self.store.put(self._prefix + layout.block_path(name), body)
 
