@@ -1,4 +1,5 @@
-"""Memory for blocks that come and go, used again: new memory for each costs the kernel as much as receiving a block does.
+"""Memory for blocks that come and go, used again: new memory for each costs the kernel as much as receiving a block does,
+and so does memory that could be shared with other processes.
 
 Promises: what is lent belongs to one alone until it is given back; what lies free is bounded.
 """
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from .blocks import MOST_STORED
 
 #: Bytes that lie free at most; more go back to the system.
-_MOST_FREE = 24 * 2**20
+_MOST_FREE = 32 * 2**20
 
 
 class Rooms:
@@ -43,7 +44,7 @@ class Rooms:
                 best = min(fitting, key=_used) if fitting else max(self._free, key=_used)
                 self._free.remove(best)
                 return best
-        return 0, mmap.mmap(-1, MOST_STORED)
+        return 0, mmap.mmap(-1, MOST_STORED, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
     def _give(self, used: int, room: mmap.mmap) -> None:
         with self._lock:
