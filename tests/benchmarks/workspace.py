@@ -40,8 +40,8 @@ from .workspace_peers import TOOLS, Place, Took, command_start, versions
 STEPS = ("first", "again", "changed", "restore")
 #: Trees of at most so many files are removed at once, for the room they take.
 _FEW_FILES = 1000
-#: What a tool takes for itself beside the tree's bytes in the cache.
-ROOM_BYTES = 2 * 2**30
+#: Free memory that is not touched before a step.
+_LEFT_BYTES = 2**30
 _TOUCH = """
 import mmap, sys
 mmap.mmap(-1, int(sys.argv[1]), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)
@@ -109,7 +109,7 @@ class Run:
             if self._counts:
                 self._counts()
             elif step in ("first", "restore"):
-                touch_memory(2 * row["bytes"] + ROOM_BYTES)
+                touch_memory()
             took = act(tool)
             counted = self._counts() if self._counts else {}
             stored = _stored(self._server.folder / s3.BUCKET / f"{name}-{row['tree']}-{row['seed']}")
@@ -133,10 +133,10 @@ class Run:
                 yield dataclasses.replace(server, endpoint=f"http://127.0.0.1:{port}")
 
 
-def touch_memory(size: int) -> None:
-    """size bytes, or half of what is free, are had and given back by a process of their own."""
+def touch_memory() -> None:
+    """All that is free but a little is had and given back by a process of its own: of half of it, others might get the other."""
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    subprocess.run([sys.executable, "-c", _TOUCH, str(min(size, free // 2))], check=True)
+    subprocess.run([sys.executable, "-c", _TOUCH, str(max(free - _LEFT_BYTES, 2**20))], check=True)
 
 
 def _restored(tool: Any, place: Path, tree: Path) -> Took:
