@@ -33,7 +33,8 @@ from jupyterhub_notebooks.workspace import (
 )
 from jupyterhub_notebooks.workspace.placing import Places
 
-#: In the order in which they come; ``restore-used`` restores into a directory that holds other files.
+#: In the order in which they come; ``restore-used`` restores into a directory that holds other files. Where hands dress the
+#: directories, that is done beside remembering.
 PHASES: dict[str, tuple[str, ...]] = {
     "save": (
         "leasing",
@@ -45,15 +46,15 @@ PHASES: dict[str, tuple[str, ...]] = {
         "remembering",
         "releasing",
     ),
-    "restore": ("listing", "marking", "fetching", "placing", "dressing", "remembering", "ending"),
+    "restore": ("listing", "marking", "fetching", "placing", "remembering", "dressing", "ending"),
     "restore-used": (
         "listing",
         "marking",
         "comparing",
         "fetching",
         "placing",
-        "dressing",
         "remembering",
+        "dressing",
         "ending",
     ),
     "prune": ("leasing", "reading", "deleting", "dropping", "condemning", "forgetting"),
