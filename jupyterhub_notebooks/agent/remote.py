@@ -160,23 +160,27 @@ class RemoteBlocks:
 
     def get(self, name: str) -> bytes:
         """The stored bytes. Raises NotFound, StorageAway, Damaged where there are more than any block has."""
-        return self._patience.insist(lambda: self._get(name))
+        return self._patience.insist(lambda: self._answered(name)).body
 
     def get_into(self, name: str, room: memoryview) -> bytes | memoryview:
         """As ``get``; the bytes are the beginning of room where they fit."""
         answer = self._patience.insist(lambda: self._answered(name, room))
         return answer.body if answer.placed is None else answer.placed
 
-    def _get(self, name: str) -> bytes:
-        return self._answered(name).body
-
     def _answered(self, name: str, room: memoryview | None = None) -> Answer:
         """An answer with a block's bytes. Raises NotFound, StorageAway, Damaged."""
-        answer = _fetch(self._wire, self._signer.to_read(name), block_path(name), room=room)
+        answer = self._asked(name, room=room)
+        _body_of(answer, f"Block {name[:12]}")
+        return answer
+
+    def _asked(
+        self, name: str, more: Mapping[str, str] | None = None, room: memoryview | None = None
+    ) -> Answer:
+        """What storage answers to who reads a block; more: headers."""
+        answer = _fetch(self._wire, self._signer.to_read(name), block_path(name), more, room)
         if answer.status == 403:  # it ran out meanwhile, or this machine slept
             again = self._signer.sign(UrlRequest("block", "GET", hash=name))
-            answer = _fetch(self._wire, again, block_path(name), room=room)
-        _body_of(answer, f"Block {name[:12]}")
+            answer = _fetch(self._wire, again, block_path(name), more, room)
         return answer
 
     def put(self, name: str, body: bytes) -> bool:
@@ -208,10 +212,7 @@ class RemoteBlocks:
 
     def _is_there(self, name: str) -> bool:
         try:
-            answer = _fetch(self._wire, self._signer.to_read(name), block_path(name), _FIRST_BYTE)
-            if answer.status == 403:
-                again = self._signer.sign(UrlRequest("block", "GET", hash=name))
-                answer = _fetch(self._wire, again, block_path(name), _FIRST_BYTE)
+            answer = self._asked(name, _FIRST_BYTE)
         except Damaged:  # more bytes than a block has: something is there
             return True
         if answer.status in (404, 416):  # 416: an empty object, of which nothing can be read

@@ -26,7 +26,6 @@ MOST_SIZE = 2**62
 LEAST_TIME, MOST_TIME = -(2**63), 2**63 - 1
 EMPTY = OPEN.empty  # where a workspace is not encrypted
 NO_BLOCK = bytes(32)
-MODES: dict[int, int] = {}  # each of the few there are once in memory
 _PIECES = "jupyterhub-notebooks 2026 workspace pieces 1"
 
 

@@ -51,10 +51,7 @@ def get(blocks: Blocks, name: bytes, length: int) -> bytes:
 
 def stored(blocks: Blocks, name: bytes) -> bytes:
     """The stored bytes of a block, unchecked. Raises Damaged where it is missing."""
-    try:
-        return away(lambda: blocks.get(name.hex()))
-    except NotFound:
-        raise missing(name) from None
+    return _present(lambda: blocks.get(name.hex()), name)
 
 
 def stored_in(blocks: Blocks, name: bytes, room: memoryview) -> bytes | memoryview:
@@ -62,8 +59,12 @@ def stored_in(blocks: Blocks, name: bytes, room: memoryview) -> bytes | memoryvi
     into: Callable[[str, memoryview], bytes | memoryview] | None = getattr(blocks, "get_into", None)
     if into is None:
         return stored(blocks, name)
+    return _present(lambda: into(name.hex(), room), name)
+
+
+def _present(get: Callable[[], T], name: bytes) -> T:
     try:
-        return away(lambda: into(name.hex(), room))
+        return away(get)
     except NotFound:
         raise missing(name) from None
 

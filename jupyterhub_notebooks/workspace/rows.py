@@ -16,7 +16,6 @@ from .entries import (
     DIRECTORY,
     FILE,
     LEAST_TIME,
-    MODES,
     MOST_COMPONENT,
     MOST_SIZE,
     MOST_TIME,
@@ -31,6 +30,7 @@ from .entries import (
 _MOST_PIECES = 2**16
 _COLUMNS = 7
 _INT, _BYTES = {int}, {bytes}
+_MODES: dict[int, int] = {}  # each of the few there are once in memory
 
 
 def at_once(rows: Sequence[Any], blocks: Sequence[tuple[bytes, int]]) -> list[Entry] | None:
@@ -81,7 +81,7 @@ def _entries(rows: Sequence[list[Any]], blocks: Sequence[tuple[bytes, int]]) -> 
                     block, block_length = blocks[number]
                     if offset + size <= block_length:
                         piece = new(Piece, (block, block_length, offset, size))
-                        mode = MODES.setdefault(mode, mode)
+                        mode = _MODES.setdefault(mode, mode)
                         entries.append(
                             new(
                                 Entry,
@@ -90,7 +90,7 @@ def _entries(rows: Sequence[list[Any]], blocks: Sequence[tuple[bytes, int]]) -> 
                         )
                         continue
             elif kind == 1 and where is None and not size and not content:
-                mode = MODES.setdefault(mode, mode)
+                mode = _MODES.setdefault(mode, mode)
                 entries.append(new(Entry, (path, DIRECTORY, mode, mtime_ns, 0, b"", (), b"", b"", (), False)))
                 continue
         entries.append(from_row(row, blocks))

@@ -64,23 +64,19 @@ class S3Store:
         self._direct = _direct(bucket, prefix, options) if usable(options) else None
 
     def get(self, key: str, most_bytes: int | None = None) -> bytes:
-        most = layout.most_bytes_of(key) if most_bytes is None else most_bytes
-        direct = self._direct
-        try:
-            if direct is not None:
-                return bytes(self._call(lambda: direct.get(key, most), key))
-            body: bytes = self._call(lambda: sync(self._fs.loop, self._get, key, most), key)
-            return body
-        except TooMany:
-            raise layout.too_large(key, most) from None
+        return bytes(self._got(key, layout.most_bytes_of(key) if most_bytes is None else most_bytes))
 
     def get_into(self, key: str, room: memoryview) -> bytes | memoryview:
         """As ``get``; the bytes are the beginning of room where they come the short way and fit."""
-        direct, most = self._direct, layout.most_bytes_of(key)
-        if direct is None:
-            return self.get(key)
+        return self._got(key, layout.most_bytes_of(key), room)
+
+    def _got(self, key: str, most: int, room: memoryview | None = None) -> bytes | memoryview:
+        direct = self._direct
         try:
-            return self._call(lambda: direct.get(key, most, room), key)
+            if direct is not None:
+                return self._call(lambda: direct.get(key, most, room), key)
+            body: bytes = self._call(lambda: sync(self._fs.loop, self._get, key, most), key)
+            return body
         except TooMany:
             raise layout.too_large(key, most) from None
 
