@@ -8,9 +8,10 @@ work nor a sign of anybody (asked.py).
 
 from __future__ import annotations
 
+import inspect
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,6 +119,7 @@ class Kernels:
         self._manager, self._monotonic, self._present = manager, monotonic, present_seconds
         self._began = self._last_end = monotonic()
         self._seen: dict[str, Kernel] = {}
+        self._hooked: dict[str, Any] = {}
         self._cell: tuple[float, str] | None = None
         self.asked = Asked()
         self._original: Callable[[str], None] | None = None
@@ -147,6 +149,9 @@ class Kernels:
         if self._original is not None:
             self._manager.start_watching_activity = self._original
             self._original = None
+        for kernel in self._hooked.values():
+            del kernel.restart_kernel
+        self._hooked.clear()
 
     def unknown_names(self) -> bool:
         """Whether a kernel runs whose notebook is not known yet."""
@@ -188,6 +193,7 @@ class Kernels:
         there = set(self._manager.list_kernel_ids())
         for gone in set(self._seen) - there:
             del self._seen[gone]
+            self._hooked.pop(gone, None)
             self.asked.forget(gone)
             self._last_end = now
         for kernel_id in there:
@@ -207,6 +213,7 @@ class Kernels:
         stream = getattr(kernel, "_activity_stream", None)
         record = getattr(stream, "_recv_callback", None)
         self._note_state(kernel_id)
+        self._hook_restarts(kernel_id, kernel)
         if stream is None or record is None:
             return  # changes are then seen at each report only
 
@@ -215,6 +222,44 @@ class Kernels:
             self._read(kernel_id, message)
 
         stream.on_recv(read_along)
+
+    def _hook_restarts(self, kernel_id: str, kernel: Any) -> None:
+        """Sees that a kernel begins anew, whether a person asked for it or it had died.
+
+        Jupyter learns a state from the kernel's own words alone. One that was killed in a cell says no more, and the first
+        words of the next one are often gone before anybody is connected: it would be busy for ever.
+        """
+        if kernel_id in self._hooked or not hasattr(kernel, "restart_kernel"):
+            return
+        restart = kernel.restart_kernel
+
+        def restarted(*arguments: Any, **named: Any) -> Any:
+            ports = getattr(kernel, "ports", None)
+            self._began_anew(kernel_id)
+            answer = restart(*arguments, **named)
+            if inspect.isawaitable(answer):
+                return self._after(answer, kernel_id, ports)
+            self._began_anew(kernel_id, ports)
+            return answer
+
+        kernel.restart_kernel = restarted
+        self._hooked[kernel_id] = kernel
+
+    async def _after(self, restart: Awaitable[Any], kernel_id: str, ports: Any) -> Any:
+        answer = await restart
+        self._began_anew(kernel_id, ports)
+        return answer
+
+    def _began_anew(self, kernel_id: str, ports: Any = None) -> None:
+        """ports: those it had before; at others it is listened to anew, which Jupyter does for a person's restart only."""
+        kernel = self._hooked.get(kernel_id)
+        if kernel is None:
+            return  # it ended meanwhile, or is no longer followed
+        kernel.execution_state = "starting"
+        self._note_state(kernel_id)
+        if ports is not None and kernel.ports != ports:
+            self._manager.stop_watching_activity(kernel_id)
+            self._manager.start_watching_activity(kernel_id)
 
     def _note_state(self, kernel_id: str, refresh: bool | None = None) -> None:
         try:

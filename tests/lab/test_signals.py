@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import sys
+import threading
 import time
 import urllib.error
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -16,7 +20,7 @@ import websocket
 from jupyterhub_notebooks.contract import Verdict
 from tests.agents_service import free_port
 
-from .harness import BROWSER, LabServer, until
+from .harness import BROWSER, LabServer, Page, until
 
 
 def test_a_server_that_was_never_opened_is_at_rest(lab: LabServer) -> None:
@@ -139,11 +143,76 @@ def test_what_a_page_s_timer_asks_of_a_kernel_is_no_work_until_it_takes_long(lab
     lab.call("DELETE", f"api/kernels/{page.kernel}")
 
 
-def test_a_kernel_that_died_in_a_cell_is_not_busy(lab: LabServer) -> None:
+def test_a_kernel_that_died_in_a_cell_is_not_busy_and_its_next_cells_are_seen(lab: LabServer) -> None:
+    dies_and_goes_on(lab)
+
+
+def test_a_kernel_that_came_back_at_other_ports_is_listened_to_there(tmp_path: Path) -> None:
+    """As one that dies in its first seconds does where ports are not kept, and one on another machine."""
+    config = tmp_path / "config" / "jupyter_server_config.json"
+    config.parent.mkdir()
+    config.write_text(json.dumps({"KernelManager": {"cache_ports": False}}))
+    server = LabServer(tmp_path, cell_seconds=1.0)
+
+    def listens_at(kernel: str) -> int:
+        return int(json.loads((tmp_path / "runtime" / f"kernel-{kernel}.json").read_text())["iopub_port"])
+
+    try:
+        assert len({*dies_and_goes_on(server, listens_at)}) == 2
+    finally:
+        server.close()
+
+
+def dies_and_goes_on(lab: LabServer, look: Callable[[str], int] = lambda kernel: 0) -> tuple[int, int]:
+    """What a look at the kernel said before it died and after."""
     page = lab.kernel("gone.ipynb")
-    page.run("import os; os._exit(9)")
+    page.run("import os\nwhile not os.path.exists('now'): pass\nos._exit(9)")
     lab.says("cell", "busy", "gone.ipynb")
+    lab.says("kernel", "busy", "A cell runs in gone.ipynb")
+    before = look(page.kernel)
+    (lab.files / "now").touch()
     lab.says("kernel", "idle")
+    page.close()
+    again = Page(lab, page.kernel)
+    again.run("import time; time.sleep(2)")
+    lab.says("kernel", "busy", "A cell runs in gone.ipynb")
+    lab.says("kernel", "idle")
+    after = look(page.kernel)
+    again.close()
+    lab.call("DELETE", f"api/kernels/{page.kernel}")
+    return before, after
+
+
+def dies(lab: LabServer, kernel: str) -> None:
+    for one in psutil.Process(lab.process.pid).children(recursive=True):
+        if kernel in " ".join(one.cmdline()):
+            one.kill()
+
+
+def is_restarted(lab: LabServer, kernel: str) -> None:
+    with suppress(OSError):  # it waits for a word of the new kernel
+        lab.call("POST", f"api/kernels/{kernel}/restart")
+
+
+@pytest.mark.parametrize("end", [dies, is_restarted])
+def test_a_kernel_whose_first_words_after_a_restart_nobody_heard_is_not_busy(
+    lab: LabServer, end: Callable[[LabServer, str], None]
+) -> None:
+    """The kernel says nothing at all the second time."""
+    name = end.__name__
+    spec = lab.place / ".local/share/jupyter/kernels" / name
+    spec.mkdir(parents=True)
+    speaks_once = f'[ -e {name} ] && exec sleep 600; : > {name}; exec "$@"'
+    real = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    argv = ["sh", "-c", speaks_once, "sh", *real]
+    (spec / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": name, "language": "python"}))
+    page = lab.kernel(f"{name}.ipynb", name)
+    page.run("import time; time.sleep(600)")
+    lab.says("kernel", "busy", f"A cell runs in {name}.ipynb")
+    asked = threading.Thread(target=end, args=(lab, page.kernel), daemon=True)
+    asked.start()
+    lab.says("kernel", "idle", "1 kernel is idle")
+    assert lab.call("GET", f"api/kernels/{page.kernel}")["execution_state"] == "starting"
     page.close()
     lab.call("DELETE", f"api/kernels/{page.kernel}")
 
