@@ -11,8 +11,10 @@ from rich.table import Table
 
 from ..client.actions import call
 from ..clock import SYSTEM_CLOCK, from_text
+from ..errors import BadInput, Declined
 from ..units import show_ago, show_size
 from .acting import act, follow, say_undo
+from .agreeing import agreed, asks
 from .asking import Where, hub_options
 from .finding import complete, find
 from .notebook_repair import repair_command
@@ -238,8 +240,15 @@ def restore(hub: Where, notebook: str, as_json: bool) -> None:
 @JSON
 def empty(hub: Where, notebook: str, yes: bool, as_json: bool) -> None:
     """Delete a notebook in the trash for good, with all its snapshots."""
-    if not yes:
-        click.confirm(f"{notebook} and all its snapshots are gone for good then. Go on?", abort=True)
+    if not asks(yes, as_json) and not yes:
+        raise BadInput(
+            f"{notebook} and all its snapshots would be gone for good",
+            "There is nobody at a terminal to ask.",
+            ["Say --yes if that is wanted"],
+            field="--yes",
+        )
+    if not agreed(f"{notebook} and all its snapshots are gone for good then. Go on?", yes, as_json):
+        raise Declined("Nothing was deleted")
     act(hub, "empty", notebook, as_json=as_json, trashed=True)
 
 

@@ -21,10 +21,10 @@ def as_others():
         ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
-def at_a_terminal(*arguments, answer="", begin=None, out=None):
+def at_a_terminal(*arguments, answer="", begin=None, out=None, group="workspace"):
     """(exit code, what a person at a terminal sees), who types answer at the first question, the parts of a tuple at each."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "jupyterhub_notebooks.cli", "workspace", *map(str, arguments)]
+    command = [sys.executable, "-m", "jupyterhub_notebooks.cli", group, *map(str, arguments)]
     process = subprocess.Popen(command, stdin=theirs, stdout=out or theirs, stderr=theirs, preexec_fn=begin)
     os.close(theirs)
     answers = [answer] if isinstance(answer, str) and answer else list(answer)
