@@ -71,6 +71,17 @@ def numbered(folder: str, number: int) -> str:
     return f"{folder}/{number:010d}"
 
 
+def next_key(folder: str, number: int) -> str:
+    """The key of a new object. Raises Damaged where somebody used up the numbers."""
+    if number >= 10**10:
+        raise Damaged(
+            f"There is no number left in {folder}",
+            f"Somebody wrote {folder}/{10**10 - 1}, which no program does by itself.",
+            ["Look at that object, and delete it where it is not yours"],
+        )
+    return numbered(folder, number)
+
+
 def number_of(key: str) -> int | None:
     """The number at the end of a key, None where there is none."""
     last = key.rpartition("/")[2]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from ..layout import number_of
+
 
 class Store(Protocol):
     """Objects by key below one root. Keys are relative, made of ``a-z 0-9 - . /`` by layout.py.
@@ -46,3 +48,9 @@ class Store(Protocol):
     def delete(self, key: str) -> None:
         """No error where it is not there."""
         ...
+
+
+def numbers_below(store: Store, prefix: str, folder: str) -> list[int]:
+    """The numbers of the objects in a folder below prefix, sorted."""
+    found = (number_of(key) for key, _ in store.list(f"{prefix}{folder}/"))
+    return sorted(number for number in found if number is not None)

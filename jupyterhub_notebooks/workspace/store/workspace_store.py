@@ -6,9 +6,7 @@ created first is never overwritten.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,19 +18,12 @@ from ..keys import OPEN, Keys, WrongKey, key_id, needed
 from ..layout import LeaseObject, WorkspaceFacts
 from ..ports import Cancelled, CommitFacts, MissingBlocks, OnProgress
 from ..snapshots import canonical
-from .base import Store
+from .base import Store, numbers_below
+from .lease_objects import HeldLease, LeaseObjects
 
 #: Up to so many blocks are looked for one by one, more by one listing.
 _ASK_ONE_BY_ONE = 200
 _LATE = 2  # what is erased last is not left by a stop
-
-
-@dataclass(frozen=True)
-class HeldLease:
-    """A lease that this process holds."""
-
-    number: int
-    holder: str
 
 
 class WorkspaceStore:
@@ -44,8 +35,7 @@ class WorkspaceStore:
     def __init__(self, store: Store, prefix: str = "") -> None:
         self.store = store
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
-        self._held: HeldLease | None = None
-        self._asked: tuple[HeldLease, bytes] | None = None  # a lease, and its object
+        self._leases = LeaseObjects(store, self._prefix)
         self.keys = OPEN
 
     def get(self, what: str | int, /) -> bytes:
@@ -106,7 +96,7 @@ class WorkspaceStore:
             done += sizes[key]
             if progress is not None:
                 progress(Progress(done, total, number, len(sizes)))
-        self._held = None
+        self._leases.let_go()
 
     def _when_erased(self, key: str) -> int:
         """Snapshots first, so that none is half there; what says that something is left here last."""
@@ -128,7 +118,7 @@ class WorkspaceStore:
 
     def put_snapshot(self, number: int, body: bytes) -> None:
         """Creates the snapshot, whoever holds the lease: for a service that checked its own. Raises Conflict."""
-        if not self.store.put_new(self._prefix + _next("snapshots", number), body):
+        if not self.store.put_new(self._prefix + layout.next_key("snapshots", number), body):
             raise Conflict(
                 f"Snapshot {number} was made by another writer", next=["Restore that, or save as recovery"]
             )
@@ -168,7 +158,7 @@ class WorkspaceStore:
     def condemn(self, number: int, names: Sequence[str], now: datetime) -> None:
         """Writes such a list. Raises Conflict where the number is taken."""
         body = layout.condemned_json(number, names, now)
-        if not self.store.put_new(self._prefix + _next("condemned", number), body):
+        if not self.store.put_new(self._prefix + layout.next_key("condemned", number), body):
             raise Conflict("Blocks are removed by another at the same time", next=["Try again"])
 
     def forget_condemned(self, number: int) -> None:
@@ -268,26 +258,15 @@ class WorkspaceStore:
 
     def current_lease(self) -> LeaseObject | None:
         """The lease that is held now, None where none is."""
-        return self._holder_of(self._last_lease())
-
-    def _holder_of(self, number: int) -> LeaseObject | None:
-        """Who holds the last lease there was, number; None where it has ended."""
-        if not number or self.store.exists(self._ended(number)):
-            return None
-        try:
-            found = layout.parse_lease(self.store.get(self._lease(number)))
-            return found if found.number == number else LeaseObject(number, found.holder, found.at)
-        except Damaged:
-            return LeaseObject(number, "somebody unknown", "")
-        except NotFound:
-            return None
+        return self._leases.current()
 
     def has_leases(self) -> bool:
         """Whether the engine used alone ever took a lease here."""
-        return self._last_lease() > 0
+        return self._leases.any()
 
     def take_lease(self, holder: str, now: datetime) -> HeldLease:
-        """Takes the next lease. Raises Refusal where one is held, Conflict where another was quicker."""
+        """Takes the next lease. Raises Refusal where one is held, or a service writes here; Conflict where another was
+        quicker."""
         facts = self.facts()
         if facts is not None and facts.lease == "service":
             raise Refusal(
@@ -300,36 +279,19 @@ class WorkspaceStore:
                 ],
                 label="lease",
             )
-        last = self._last_lease()
-        held = self._holder_of(last)
-        if held is not None:
-            raise Refusal(
-                "This workspace is being written by another",
-                f"{held.holder} holds its lease {held.number} since {held.at or 'an unknown time'}.",
-                ["Wait until that ends", "Where it is certainly dead: run again with --break-lease"],
-                label="lease",
-            )
-        number = last + 1  # of the one that was judged: where another took that meanwhile, it is there
-        _next("leases", number)
-        body = layout.lease_json(number, holder, now, os.urandom(16))
-        quicker = Conflict("Another writer took the lease a moment ago", next=["Try again"])
-        self._asked = HeldLease(number, holder), body  # an interrupt may come before the answer
-        if not self.store.put_new(self._lease(number), body):
-            raise quicker
-        if not self._forget_leases_below(number):  # it was taken, ended and forgotten meanwhile
-            self.store.delete(self._lease(number))
-            raise quicker
-        self._held, self._asked = self._asked[0], None
-        return self._held
+        return self._leases.take(holder, now)
 
     def release_lease(self, now: datetime) -> None:
         """Ends the lease that this object took, also where taking it was cut off; nothing where it has none."""
-        held, asked, self._asked = self._held, self._asked, None
-        if held is None and asked is not None and self._object(self._lease(asked[0].number)) == asked[1]:
-            held = asked[0]
-        if held is not None:
-            self._end(held.number, "released", held.holder, now)
-            self._held = None
+        self._leases.release(now)
+
+    def break_lease(self, by: str, now: datetime) -> LeaseObject | None:
+        """Ends another's lease; answers which, None where none was held."""
+        return self._leases.break_(by, now)
+
+    def still_held(self) -> None:
+        """Raises Conflict where this object's lease was taken by another, or it has none."""
+        self._leases.still_held()
 
     def _object(self, key: str) -> bytes | None:
         try:
@@ -337,63 +299,8 @@ class WorkspaceStore:
         except (NotFound, Damaged):
             return None
 
-    def break_lease(self, by: str, now: datetime) -> LeaseObject | None:
-        """Ends another's lease; answers which, None where none was held."""
-        held = self.current_lease()
-        if held is not None:
-            self._end(held.number, "broken", by, now)
-        return held
-
-    def _end(self, number: int, cause: str, by: str, now: datetime) -> None:
-        self.store.put_new(self._ended(number), layout.lease_end_json(number, cause, by, now, os.urandom(16)))
-
-    def still_held(self) -> None:
-        """Raises Conflict where this object's lease was taken by another, or it has none."""
-        if self._held is None:
-            raise Conflict("No lease is held", "A commit without one could meet another writer's.")
-        number = self._held.number
-        if self._last_lease() != number or self.store.exists(self._ended(number)):
-            raise Conflict(
-                "The lease was taken by another writer",
-                "Nothing was committed; the files are as they were.",
-                ["Save as a recovery snapshot"],
-                field="lease",
-            )
-
-    def _forget_leases_below(self, number: int) -> bool:
-        """False, and nothing is forgotten, where there is a higher one."""
-        keys = [key for key, _ in self.store.list(self._prefix + "leases/")]
-        numbers = {key: layout.number_of(key.removesuffix("-ended")) for key in keys}
-        if any(one is not None and one > number for one in numbers.values()):
-            return False
-        for key, old in numbers.items():
-            if old is not None and old < number:
-                self.store.delete(key)
-        return True
-
-    def _last_lease(self) -> int:
-        return max(self._numbers("leases"), default=0)
-
-    def _lease(self, number: int) -> str:
-        return self._prefix + layout.numbered("leases", number)
-
-    def _ended(self, number: int) -> str:
-        return self._lease(number) + "-ended"
-
     def _numbers(self, folder: str) -> list[int]:
-        found = (layout.number_of(key) for key, _ in self.store.list(f"{self._prefix}{folder}/"))
-        return sorted(number for number in found if number is not None)
-
-
-def _next(folder: str, number: int) -> str:
-    """The key of a new object. Raises Damaged where somebody used up the numbers."""
-    if number >= 10**10:
-        raise Damaged(
-            f"There is no number left in {folder}",
-            f"Somebody wrote {folder}/{10**10 - 1}, which no program does by itself.",
-            ["Look at that object, and delete it where it is not yours"],
-        )
-    return layout.numbered(folder, number)
+        return numbers_below(self.store, self._prefix, folder)
 
 
 def _is_ours(key: str) -> bool:
