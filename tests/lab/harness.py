@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import websocket
 
 from jupyterhub_notebooks.agent.ears import Ears
@@ -114,6 +115,16 @@ class LabServer:
         body = {"path": name, "type": "notebook", "name": name, "kernel": {"name": spec}}
         made = self.call("POST", "api/sessions", body)
         return Page(self, made["kernel"]["id"], browser)
+
+    def kill(self, kernel: str) -> None:
+        """As the system does where memory runs out."""
+        for one in psutil.Process(self.process.pid).children(recursive=True):
+            if kernel in " ".join(one.cmdline()):
+                one.kill()
+
+    def restart(self, kernel: str) -> None:
+        """As a person does."""
+        self.call("POST", f"api/kernels/{kernel}/restart")
 
     def close(self) -> None:
         self.ears.stop()

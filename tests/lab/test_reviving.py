@@ -7,7 +7,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 
-import psutil
 import pytest
 
 from .harness import LabServer, until
@@ -30,17 +29,7 @@ def result(lab: LabServer, address: str) -> tuple[int, str] | None:
         return error.code, ""
 
 
-def kill(lab: LabServer, kernel: str) -> None:
-    for one in psutil.Process(lab.process.pid).children(recursive=True):
-        if kernel in " ".join(one.cmdline()):
-            one.kill()
-
-
-def restart(lab: LabServer, kernel: str) -> None:
-    lab.call("POST", f"api/kernels/{kernel}/restart")
-
-
-@pytest.mark.parametrize("end", [kill, restart])
+@pytest.mark.parametrize("end", [LabServer.kill, LabServer.restart])
 def test_a_cell_runs_after_its_kernel_ended_in_the_middle_of_another(
     lab: LabServer, end: Callable[[LabServer, str], None]
 ) -> None:

@@ -205,7 +205,10 @@ class WorkspaceStore:
 
     def facts_object(self) -> bytes | None:
         """The bytes of workspace.json, None where there are none that could be it."""
-        return self._object(self._prefix + layout.WORKSPACE_KEY)
+        try:
+            return self.store.get(self._prefix + layout.WORKSPACE_KEY)
+        except (NotFound, Damaged):
+            return None
 
     def put_facts(self, facts: WorkspaceFacts, created: datetime) -> None:
         """Writes workspace.json again, whatever is there."""
@@ -292,12 +295,6 @@ class WorkspaceStore:
     def still_held(self) -> None:
         """Raises Conflict where this object's lease was taken by another, or it has none."""
         self._leases.still_held()
-
-    def _object(self, key: str) -> bytes | None:
-        try:
-            return self.store.get(key)
-        except (NotFound, Damaged):
-            return None
 
     def _numbers(self, folder: str) -> list[int]:
         return numbers_below(self.store, self._prefix, folder)
